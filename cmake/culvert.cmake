@@ -1,0 +1,21 @@
+# culvert_library(NAME [SOURCES…] LINK targets…): one static library per folder, libculvert_NAME.a.
+# Sources are every .cc file directly in the folder and in its version folders.
+function(culvert_library name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  if(NOT sources)
+    add_library(culvert_${name} INTERFACE)
+    target_link_libraries(culvert_${name} INTERFACE culvert_options ${ARG_LINK})
+    return()
+  endif()
+  add_library(culvert_${name} STATIC ${sources})
+  target_link_libraries(culvert_${name} PUBLIC culvert_options ${ARG_LINK})
+endfunction()
+
+# culvert_program(NAME SOURCE LINK targets…)
+function(culvert_program name source)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+endfunction()

@@ -1,0 +1,42 @@
+// Every bound that a peer, a file or a client could push against, in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace culvert::limits {
+
+// wire/
+inline constexpr std::size_t kMaxMessageSize = 65'535;  // one UDP datagram
+inline constexpr std::size_t kMaxPayloads = 128;        // per message, nested ones not counted
+inline constexpr std::size_t kMaxProposals = 64;        // per SA payload
+inline constexpr std::size_t kMaxTransforms = 255;      // per proposal (the count is one octet)
+inline constexpr std::size_t kMaxSelectors = 255;       // per TS payload (the count is one octet)
+inline constexpr std::size_t kMaxSpisPerDelete = 1'024;
+inline constexpr std::size_t kMaxCookieSize = 64;  // RFC 7296, 2.6
+inline constexpr std::size_t kMinNonceSize = 16;   // RFC 7296, 2.10
+inline constexpr std::size_t kMaxNonceSize = 256;
+inline constexpr std::size_t kMaxIdentitySize = 2'048;
+
+// ikev2/ and shard/
+inline constexpr std::size_t kMaxHalfOpen = 100'000;       // responder, per shard
+inline constexpr std::size_t kCookieThreshold = 64;        // half-open before cookies are asked for
+inline constexpr std::size_t kMaxHalfOpenPerAddress = 32;  // before cookies, per source address
+inline constexpr Duration kHalfOpenLifetime = std::chrono::seconds(30);
+inline constexpr std::size_t kMaxChildrenPerIkeSa = 256;
+inline constexpr std::size_t kMaxCookieRetries = 4;  // COOKIE and INVALID_KE rounds, initiator
+inline constexpr std::size_t kMaxEventsQueued = 65'536;
+
+// control/
+inline constexpr std::size_t kMaxViciMessage = 512 * 1'024;  // as strongSwan's
+inline constexpr std::size_t kMaxViciClients = 256;
+inline constexpr std::size_t kMaxViciBacklog = 4 * 1'024 * 1'024;  // octets queued for one reader
+inline constexpr std::size_t kMaxViciDepth = 16;
+
+// config/
+inline constexpr std::size_t kMaxConfigSize = 64 * 1'024 * 1'024;
+inline constexpr std::size_t kMaxSecretFileSize = 64 * 1'024;
+
+}  // namespace culvert::limits

@@ -1,0 +1,13 @@
+// The OpenSSL 3 backend. Every algorithm is fetched once, when the provider is made.
+#pragma once
+
+#include <memory>
+
+#include "crypto/provider.h"
+
+namespace culvert {
+
+// One per thread. Throws std::runtime_error when libcrypto lacks a mandatory algorithm.
+std::unique_ptr<Provider> make_openssl_provider();
+
+}  // namespace culvert
