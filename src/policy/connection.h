@@ -1,0 +1,107 @@
+// What the operator wants, with every default filled in: the one form that TOML and vici both make.
+// Values are immutable once loaded; SAs hold them by shared_ptr<const>.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/secret.h"
+#include "base/time.h"
+#include "policy/identity.h"
+#include "policy/proposal.h"
+#include "policy/traffic_selector.h"
+
+namespace culvert {
+
+// One element of local_addrs or remote_addrs: a range (a single address is a range of one), any
+// address, or a host name that io/ resolves before `initiate`.
+struct AddressPattern {
+  enum class Kind : std::uint8_t { any, range, host_name } kind = Kind::any;
+  IpAddress first, last;
+  std::string host_name;
+  bool matches(const IpAddress& address) const;
+  bool is_single() const { return kind == Kind::range && first == last; }
+  bool operator==(const AddressPattern&) const = default;
+};
+// "192.0.2.1", "192.0.2.0/24", "192.0.2.1-192.0.2.9", "%any", "%any4", "%any6", "gw.example.org".
+std::optional<AddressPattern> parse_address_pattern(std::string_view text);
+std::string to_string(const AddressPattern& pattern);
+
+enum class AuthKind : std::uint8_t { psk, pubkey, eap, null };
+enum class Mode : std::uint8_t { tunnel, transport, beet, pass, drop };
+enum class StartAction : std::uint8_t { none = 0, trap = 1, start = 2, trap_and_start = 3 };
+enum class CloseAction : std::uint8_t { none, trap, start };
+enum class DpdAction : std::uint8_t { clear, trap, start };
+enum class Unique : std::uint8_t { no, never, keep, replace };
+enum class Encap : std::uint8_t {
+  automatic,  // UDP where a NAT is seen, or where the data plane is faster with it
+  always,     // UDP encapsulation whether or not there is a NAT
+  never       // only when a NAT is really there
+};
+
+struct AuthConfig {
+  AuthKind kind = AuthKind::psk;
+  Identity id;  // any: for the local side, the IKE address; for the remote side, whoever proves it
+  bool operator==(const AuthConfig&) const = default;
+};
+
+struct Lifetime {  // zero: unlimited
+  Duration rekey_time{}, life_time{}, rand_time{};
+  std::uint64_t rekey_bytes = 0, life_bytes = 0, rand_bytes = 0;
+  std::uint64_t rekey_packets = 0, life_packets = 0, rand_packets = 0;
+  bool operator==(const Lifetime&) const = default;
+};
+
+struct ChildConfig {
+  std::string name;
+  std::vector<SelectorConfig> local, remote;  // default: dynamic
+  std::vector<Proposal> proposals;            // protocol esp or ah
+  Mode mode = Mode::tunnel;
+  StartAction start_action = StartAction::none;
+  CloseAction close_action = CloseAction::none;
+  DpdAction dpd_action = DpdAction::clear;
+  Lifetime lifetime;
+  std::uint32_t reqid = 0;  // 0: allocated
+  std::uint32_t priority = 0;
+  std::uint32_t replay_window = 4'096;
+  Duration inactivity{};
+  bool policies = true;  // false: SAs without policies
+  bool operator==(const ChildConfig&) const = default;
+};
+
+struct ConnectionConfig {
+  std::string name;
+  std::uint8_t version = 2;                               // 0: either, 1, 2
+  std::vector<AddressPattern> local_addrs, remote_addrs;  // empty: any
+  std::uint16_t local_port = 500, remote_port = 500;
+  std::vector<Proposal> proposals;
+  AuthConfig local, remote;
+  std::vector<ChildConfig> children;
+  Encap encap = Encap::automatic;
+  Duration dpd_delay{};  // zero: no liveness checks
+  Duration rekey_time = std::chrono::hours(4);
+  Duration reauth_time{};
+  Duration over_time{};
+  Duration rand_time{};
+  std::uint32_t keyingtries = 1;  // 0: for ever
+  Unique unique = Unique::no;
+  bool mobike = true;
+  bool fragmentation = true;
+  bool send_certreq = true;
+  // keep = "up": retried for ever with backoff, restarted when the peer closes it
+  bool keep_up = false;
+  bool operator==(const ConnectionConfig&) const = default;
+
+  const ChildConfig* child(std::string_view child_name) const;
+};
+using ConnectionRef = std::shared_ptr<const ConnectionConfig>;
+
+// A pre-shared key and whom it belongs to. No owners: everybody.
+struct SharedSecret {
+  std::string id;  // vici's unique id, or where it stands in the configuration
+  SecretBytes secret;
+  std::vector<Identity> owners;
+};
+
+}  // namespace culvert

@@ -1,0 +1,65 @@
+// What an operator may ask of a shard.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "shard/output.h"
+
+namespace culvert {
+
+// Brings up a child (and its IKE SA when there is none), or with no child name the IKE SA and all
+// children. Ends with CommandDone: success when the child is installed (or was already).
+struct Initiate {
+  CommandId id;
+  std::string connection;  // may be empty when child is unique
+  std::string child;
+};
+
+// Closes what matches all of the criteria that are set; CommandDone when every one is gone.
+struct Terminate {
+  CommandId id;
+  std::string connection, child;
+  std::uint32_t ike_unique_id = 0, child_unique_id = 0;
+  bool force = false;  // without waiting for the peer
+};
+
+// Replaces the connection of the same name. SAs that exist keep the configuration they were made
+// with. start and trap actions of its children are carried out; keep_up too.
+struct LoadConnection {
+  ConnectionRef connection;
+};
+// Its SAs stay; its traps go.
+struct UnloadConnection {
+  CommandId id;
+  std::string name;
+};
+struct LoadSecret {
+  SharedSecret secret;
+};
+struct UnloadSecret {
+  CommandId id;
+  std::string secret_id;
+};
+struct ClearSecrets {};
+
+// Installs or removes the trap (or shunt) policy of a child.
+struct InstallTrap {
+  CommandId id;
+  std::string connection, child;
+};
+struct UninstallTrap {
+  CommandId id;
+  std::string connection, child;
+};
+
+// Deletes everything, telling the peers; CommandDone when all have answered or `deadline` passed.
+struct Shutdown {
+  CommandId id;
+  TimePoint deadline;
+};
+
+using Command = std::variant<Initiate, Terminate, LoadConnection, UnloadConnection, LoadSecret,
+                             UnloadSecret, ClearSecrets, InstallTrap, UninstallTrap, Shutdown>;
+
+}  // namespace culvert

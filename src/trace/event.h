@@ -1,0 +1,360 @@
+// Everything worth telling, as typed values. One declaration here gives the log line, the JSON
+// object, the counter and the metric (render.h): its name, its level, its sentence with the fields
+// in braces, and fields() which names them.
+// A sentence about a failure says what each side had and what to change.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "net/address.h"
+#include "policy/traffic_selector.h"
+#include "wire/registry.h"
+
+namespace culvert::trace {
+
+enum class Level : std::uint8_t { error, warning, info, debug, trace };
+
+// Which part speaks, as strongSwan's log groups name it (for vici's `log` event).
+enum class Group : std::uint8_t { dmn, ike, chd, net, enc, cfg, knl };
+
+struct Info {
+  std::string_view name;  // stable, snake_case: JSON "event", metric culvert_<name>_total
+  Level level;
+  Group group;
+  std::string_view text;          // "{field}" is replaced
+  bool explains_failure = false;  // kept as the answer of `culvert why CONNECTION`
+};
+
+template <class T>
+struct Field {
+  std::string_view name;
+  const T& value;
+};
+template <class T>
+Field(std::string_view, const T&) -> Field<T>;
+
+#define CULVERT_FIELDS(...) \
+  auto fields() const { return std::tuple{__VA_ARGS__}; }
+#define CULVERT_FIELD(member) \
+  Field { #member, member }
+
+// ---- messages (the ladder) ----
+
+// What a message holds, without allocation: payload types in order, and notify types among them.
+struct MessageSummary {
+  static constexpr std::size_t kMaxItems = 24;
+  struct Item {
+    std::uint8_t payload = 0;
+    std::uint16_t detail = 0;  // notify type, KE method; 0 otherwise
+    bool operator==(const Item&) const = default;
+  };
+  wire::ExchangeType exchange{};
+  bool response = false;
+  bool from_initiator = false;  // the Initiator flag
+  bool encrypted = false;
+  std::uint32_t message_id = 0;
+  std::uint32_t size = 0;  // octets of the IKE message
+  std::uint8_t count = 0;
+  std::array<Item, kMaxItems> items{};
+  void add(std::uint8_t payload, std::uint16_t detail = 0) {
+    if (count < kMaxItems) items[count++] = {payload, detail};
+  }
+};
+
+struct MessageSent {
+  static constexpr Info kInfo{"message_sent", Level::debug, Group::enc, "sent {message}"};
+  MessageSummary message;
+  CULVERT_FIELDS(CULVERT_FIELD(message))
+};
+struct MessageReceived {
+  static constexpr Info kInfo{"message_received", Level::debug, Group::enc, "received {message}"};
+  MessageSummary message;
+  CULVERT_FIELDS(CULVERT_FIELD(message))
+};
+struct Retransmitted {
+  static constexpr Info kInfo{"retransmitted", Level::info, Group::ike,
+                              "retransmit {attempt} of {exchange} request {message_id}"};
+  std::uint32_t attempt = 0;
+  wire::ExchangeType exchange{};
+  std::uint32_t message_id = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(attempt), CULVERT_FIELD(exchange), CULVERT_FIELD(message_id))
+};
+struct ResponseRepeated {
+  static constexpr Info kInfo{"response_repeated", Level::debug, Group::ike,
+                              "repeated the response to request {message_id}"};
+  std::uint32_t message_id = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(message_id))
+};
+// A datagram that came to nothing: no state was touched.
+struct MessageDropped {
+  static constexpr Info kInfo{
+      "message_dropped", Level::info, Group::net,
+      "dropped a message from {remote}: {reason} at octet {offset} ({what})"};
+  Endpoint remote;
+  Reason reason{};
+  std::uint32_t offset = 0;
+  std::string_view what;  // a literal
+  CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(reason), CULVERT_FIELD(offset),
+                 CULVERT_FIELD(what))
+};
+struct MalformedMessage {  // authenticated, or part of an exchange of ours, and yet wrong
+  static constexpr Info kInfo{
+      "malformed_message", Level::error, Group::enc,
+      "{exchange} {message_id} breaks the protocol: {reason} at octet {offset} "
+      "({what}); the peer's implementation is at fault",
+      true};
+  wire::ExchangeType exchange{};
+  std::uint32_t message_id = 0;
+  Reason reason{};
+  std::uint32_t offset = 0;
+  std::string_view what;
+  CULVERT_FIELDS(CULVERT_FIELD(exchange), CULVERT_FIELD(message_id), CULVERT_FIELD(reason),
+                 CULVERT_FIELD(offset), CULVERT_FIELD(what))
+};
+
+// ---- IKE_SA_INIT ----
+
+struct Initiating {
+  static constexpr Info kInfo{"initiating", Level::info, Group::ike, "initiating to {remote}"};
+  Endpoint remote;
+  CULVERT_FIELDS(CULVERT_FIELD(remote))
+};
+struct CookieDemanded {  // as responder
+  static constexpr Info kInfo{"cookie_demanded", Level::debug, Group::net,
+                              "{half_open} half-open IKE SAs: asked {remote} for a cookie"};
+  Endpoint remote;
+  std::uint64_t half_open = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(half_open))
+};
+struct HalfOpenRefused {
+  static constexpr Info kInfo{"half_open_refused", Level::warning, Group::net,
+                              "ignored IKE_SA_INIT from {remote}: {half_open} half-open IKE SAs"};
+  Endpoint remote;
+  std::uint64_t half_open = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(half_open))
+};
+struct RetryWithCookie {
+  static constexpr Info kInfo{"retry_with_cookie", Level::info, Group::ike,
+                              "the peer asks for a cookie; sending IKE_SA_INIT again with it"};
+  CULVERT_FIELDS()
+};
+struct RetryWithKe {
+  static constexpr Info kInfo{"retry_with_ke", Level::info, Group::ike,
+                              "the peer wants key exchange {wanted} and not {sent}; trying again"};
+  std::string wanted, sent;
+  CULVERT_FIELDS(CULVERT_FIELD(wanted), CULVERT_FIELD(sent))
+};
+struct NatDetected {
+  static constexpr Info kInfo{"nat_detected", Level::info, Group::ike,
+                              "NAT: local side {local}, remote side {remote}; moving to port 4500"};
+  bool local = false, remote = false;
+  CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote))
+};
+struct NoCommonProposal {
+  static constexpr Info kInfo{
+      "no_common_proposal", Level::error, Group::cfg,
+      "no common {protocol} proposal: of {type}, the peer offers {offered}; "
+      "accepted here: {accepted}. Add one to `{setting}` on either side",
+      true};
+  std::string_view protocol;  // "IKE" or "ESP"
+  TransformType type{};
+  std::string offered, accepted;
+  std::string_view setting;
+  CULVERT_FIELDS(CULVERT_FIELD(protocol), CULVERT_FIELD(type), CULVERT_FIELD(offered),
+                 CULVERT_FIELD(accepted), CULVERT_FIELD(setting))
+};
+struct NoConnectionForAddresses {
+  static constexpr Info kInfo{"no_connection_for_addresses", Level::error, Group::cfg,
+                              "no connection is loaded for {local} and {remote}; check the peer's "
+                              "address in the configuration",
+                              true};
+  Endpoint local, remote;
+  CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote))
+};
+struct BadPublicValue {
+  static constexpr Info kInfo{"bad_public_value", Level::error, Group::ike,
+                              "the peer's public value for {method} fails its check (RFC 6989)",
+                              true};
+  Ke method{};
+  CULVERT_FIELDS(CULVERT_FIELD(method))
+};
+
+// ---- IKE_AUTH ----
+
+struct IkeEstablished {
+  static constexpr Info kInfo{"ike_established", Level::info, Group::ike,
+                              "established between {local_id} and {remote_id}, {suite}"};
+  std::string local_id, remote_id, suite;
+  CULVERT_FIELDS(CULVERT_FIELD(local_id), CULVERT_FIELD(remote_id), CULVERT_FIELD(suite))
+};
+struct NoConnectionForIdentity {
+  static constexpr Info kInfo{
+      "no_connection_for_identity", Level::error, Group::cfg,
+      "{explanation}. Make `remote_id` here and the peer's own identity the "
+      "same",
+      true};
+  std::string explanation;
+  CULVERT_FIELDS(CULVERT_FIELD(explanation))
+};
+struct NoSecret {
+  static constexpr Info kInfo{
+      "no_secret", Level::error, Group::cfg,
+      "no pre-shared key for {local_id} and {remote_id}; load one with these "
+      "identities as its owners",
+      true};
+  std::string local_id, remote_id;
+  CULVERT_FIELDS(CULVERT_FIELD(local_id), CULVERT_FIELD(remote_id))
+};
+struct WrongSecret {
+  static constexpr Info kInfo{"wrong_secret", Level::error, Group::ike,
+                              "{remote_id} does not prove its pre-shared key: the keys of the two "
+                              "sides differ. Compare them (a trailing newline counts)",
+                              true};
+  std::string remote_id;
+  CULVERT_FIELDS(CULVERT_FIELD(remote_id))
+};
+struct WrongAuthMethod {
+  static constexpr Info kInfo{"wrong_auth_method", Level::error, Group::ike,
+                              "{remote_id} authenticates by {offered}, accepted here: {accepted}",
+                              true};
+  std::string remote_id;
+  std::string offered, accepted;
+  CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(offered), CULVERT_FIELD(accepted))
+};
+struct UnexpectedIdentity {  // as initiator: IDr is not what we asked for
+  static constexpr Info kInfo{
+      "unexpected_identity", Level::error, Group::ike,
+      "the peer says it is {remote_id}, the configuration wants {expected}. "
+      "Set `remote_id` to what the peer uses, or correct the peer",
+      true};
+  std::string remote_id, expected;
+  CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(expected))
+};
+
+// ---- CHILD SAs ----
+
+struct ChildEstablished {
+  static constexpr Info kInfo{
+      "child_established", Level::info, Group::chd,
+      "CHILD SA up: {local_ts} === {remote_ts}, {suite}, SPIs {spi_in} {spi_out}"};
+  std::string local_ts, remote_ts, suite, spi_in, spi_out;
+  CULVERT_FIELDS(CULVERT_FIELD(local_ts), CULVERT_FIELD(remote_ts), CULVERT_FIELD(suite),
+                 CULVERT_FIELD(spi_in), CULVERT_FIELD(spi_out))
+};
+struct ChildDeleted {
+  static constexpr Info kInfo{"child_deleted", Level::info, Group::chd,
+                              "CHILD SA {spi_in} {spi_out} deleted by {by}"};
+  std::string spi_in, spi_out;
+  std::string_view by;
+  CULVERT_FIELDS(CULVERT_FIELD(spi_in), CULVERT_FIELD(spi_out), CULVERT_FIELD(by))
+};
+struct SelectorsUnacceptable {
+  static constexpr Info kInfo{
+      "selectors_unacceptable", Level::error, Group::cfg,
+      "traffic selectors do not overlap: the peer has {their_local} === "
+      "{their_remote}, here it is {local} === {remote}. The `local` of one side "
+      "must meet the `remote` of the other",
+      true};
+  std::string their_local, their_remote;  // from the peer's point of view
+  std::string local, remote;              // ours
+  CULVERT_FIELDS(CULVERT_FIELD(their_local), CULVERT_FIELD(their_remote), CULVERT_FIELD(local),
+                 CULVERT_FIELD(remote))
+};
+struct WrongMode {
+  static constexpr Info kInfo{"wrong_mode", Level::error, Group::cfg,
+                              "the peer wants {offered} mode, configured here is {accepted} mode",
+                              true};
+  std::string_view offered, accepted;
+  CULVERT_FIELDS(CULVERT_FIELD(offered), CULVERT_FIELD(accepted))
+};
+struct SadFailed {
+  static constexpr Info kInfo{"sad_failed", Level::error, Group::knl,
+                              "the data plane refused the SA: {reason}", true};
+  Reason reason{};
+  CULVERT_FIELDS(CULVERT_FIELD(reason))
+};
+
+// ---- any exchange ----
+
+struct PeerRefused {  // an error notification answers our request
+  static constexpr Info kInfo{"peer_refused", Level::error, Group::ike,
+                              "the peer refused {exchange} with {notify}: {meaning}", true};
+  wire::ExchangeType exchange{};
+  wire::NotifyType notify{};
+  std::string meaning;  // what that usually means and what to compare
+  CULVERT_FIELDS(CULVERT_FIELD(exchange), CULVERT_FIELD(notify), CULVERT_FIELD(meaning))
+};
+struct NoAnswer {
+  static constexpr Info kInfo{
+      "no_answer", Level::error, Group::ike,
+      "{remote} did not answer {exchange} in {attempts} attempts over {seconds} s. "
+      "Is the peer up, and do firewalls pass UDP 500 and 4500?",
+      true};
+  Endpoint remote;
+  wire::ExchangeType exchange{};
+  std::uint32_t attempts = 0;
+  std::uint64_t seconds = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(exchange), CULVERT_FIELD(attempts),
+                 CULVERT_FIELD(seconds))
+};
+struct IkeDeleted {
+  static constexpr Info kInfo{"ike_deleted", Level::info, Group::ike, "IKE SA deleted by {by}"};
+  std::string_view by;  // "us", "peer", "timeout", "replacement", "shutdown"
+  CULVERT_FIELDS(CULVERT_FIELD(by))
+};
+struct LivenessCheck {
+  static constexpr Info kInfo{"liveness_check", Level::debug, Group::ike,
+                              "asking whether the peer lives"};
+  CULVERT_FIELDS()
+};
+struct PeerNotice {  // an unprotected error, never acted upon
+  static constexpr Info kInfo{"unprotected_notice", Level::info, Group::net,
+                              "{remote} sent {notify} without protection; not believed"};
+  Endpoint remote;
+  wire::NotifyType notify{};
+  CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(notify))
+};
+struct InternalError {
+  static constexpr Info kInfo{"internal_error", Level::error, Group::dmn,
+                              "internal error in {where}: {reason}; this one SA is given up", true};
+  std::string_view where;
+  Reason reason{};
+  CULVERT_FIELDS(CULVERT_FIELD(where), CULVERT_FIELD(reason))
+};
+// What an operator did and how the daemon took it.
+struct Notice {
+  static constexpr Info kInfo{"notice", Level::info, Group::cfg, "{text}"};
+  std::string text;
+  CULVERT_FIELDS(CULVERT_FIELD(text))
+};
+
+using Body =
+    std::variant<MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped,
+                 MalformedMessage, Initiating, CookieDemanded, HalfOpenRefused, RetryWithCookie,
+                 RetryWithKe, NatDetected, NoCommonProposal, NoConnectionForAddresses,
+                 BadPublicValue, IkeEstablished, NoConnectionForIdentity, NoSecret, WrongSecret,
+                 WrongAuthMethod, UnexpectedIdentity, ChildEstablished, ChildDeleted,
+                 SelectorsUnacceptable, WrongMode, SadFailed, PeerRefused, NoAnswer, IkeDeleted,
+                 LivenessCheck, PeerNotice, InternalError, Notice>;
+
+// Whom an event is about; empty or zero where that is not known.
+struct Subject {
+  std::string connection;
+  std::string child;
+  std::uint64_t ike_unique_id = 0;
+  std::uint64_t child_unique_id = 0;
+  Endpoint local, remote;
+};
+
+struct Event {
+  Subject subject;
+  Body body;
+};
+
+}  // namespace culvert::trace
