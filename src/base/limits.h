@@ -15,8 +15,9 @@ inline constexpr std::size_t kMaxProposals = 64;        // per SA payload
 inline constexpr std::size_t kMaxTransforms = 255;      // per proposal (the count is one octet)
 inline constexpr std::size_t kMaxSelectors = 255;       // per TS payload (the count is one octet)
 inline constexpr std::size_t kMaxSpisPerDelete = 1'024;
-inline constexpr std::size_t kMaxCookieSize = 64;  // RFC 7296, 2.6
-inline constexpr std::size_t kMinNonceSize = 16;   // RFC 7296, 2.10
+inline constexpr std::size_t kMaxConfigurationAttributes = 1'024;  // per CP payload
+inline constexpr std::size_t kMaxCookieSize = 64;                  // RFC 7296, 2.6
+inline constexpr std::size_t kMinNonceSize = 16;                   // RFC 7296, 2.10
 inline constexpr std::size_t kMaxNonceSize = 256;
 inline constexpr std::size_t kMaxIdentitySize = 2'048;
 

@@ -35,7 +35,8 @@ Result<Header> peek_header(ByteView datagram);
 
 // The header of an IKEv1 or IKEv2 message that fills the datagram exactly.
 // Errors: truncated; unsupported_version (with INVALID_MAJOR_VERSION above 2, RFC 7296, 2.5);
-// bad_length when Length is not the datagram's size; bad_value when the initiator's SPI is zero.
+// bad_length when Length is not the datagram's size; bad_value when the initiator's SPI is zero,
+// save in an INFORMATIONAL message (RFC 7296, 1.5: INVALID_SPI from nowhere).
 Result<Header> decode_header(ByteView datagram);
 
 // Writes 28 octets; header.length goes out as it is.

@@ -20,12 +20,10 @@ struct Configuration {
   bool operator==(const Configuration&) const = default;
 
   // Values are not judged: their lengths depend on who says them to whom.
-  // Errors: truncated; too_large above kMaxConfigurationAttributes.
+  // Errors: truncated; too_large above limits::kMaxConfigurationAttributes.
   static Result<Configuration> decode(Reader& reader);
   void encode(Writer& writer) const;
   std::size_t encoded_size() const;
 };
-
-inline constexpr std::size_t kMaxConfigurationAttributes = 1'024;
 
 }  // namespace culvert::wire

@@ -22,8 +22,8 @@ struct Delete {
   // SPIs of AH or ESP, in host order as everywhere in the program.
   static Delete child_sas(ProtocolId protocol, std::span<const std::uint32_t> spis);
 
-  // Errors: truncated; bad_length; bad_value (SPI size or count that the protocol forbids);
-  // too_large (limits::kMaxSpisPerDelete).
+  // Errors: truncated; bad_length; bad_value (SPI size that the protocol forbids); too_large
+  // (limits::kMaxSpisPerDelete). A count of SPIs without octets is ignored.
   static Result<Delete> decode(Reader& reader);
   void encode(Writer& writer) const;
   std::size_t encoded_size() const { return 4 + spis.size(); }

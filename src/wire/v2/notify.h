@@ -13,6 +13,7 @@ struct Notify {
   Bytes data;
   bool operator==(const Notify&) const = default;
 
+  // Errors: truncated; bad_value when the SPI of AH or ESP has neither 0 nor 4 octets.
   static Result<Notify> decode(Reader& reader);
   void encode(Writer& writer) const;
   std::size_t encoded_size() const { return 4 + spi.size() + data.size(); }
