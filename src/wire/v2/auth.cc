@@ -6,7 +6,7 @@ namespace culvert::wire {
 Result<Auth> Auth::decode(Reader& reader) {
   Auth auth;
   auth.method = AuthMethod{TRY(reader.u8())};
-  TRY(reader.take(3));  // reserved
+  CHECK_OK(reader.take(3));  // reserved
   auth.data = to_bytes(reader.rest());
   return auth;
 }

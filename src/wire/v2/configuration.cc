@@ -13,7 +13,7 @@ constexpr std::uint16_t kTypeMask = 0x7fff;  // RFC 7296, 3.15.1: the high bit i
 Result<Configuration> Configuration::decode(Reader& reader) {
   Configuration configuration;
   configuration.type = ConfigType{TRY(reader.u8())};
-  TRY(reader.take(3));  // reserved
+  CHECK_OK(reader.take(3));  // reserved
   while (!reader.empty()) {
     if (configuration.attributes.size() == limits::kMaxConfigurationAttributes)
       return reader.bad(Reason::too_large);

@@ -6,7 +6,7 @@ namespace culvert::wire {
 Result<KeyExchangePayload> KeyExchangePayload::decode(Reader& reader) {
   KeyExchangePayload ke;
   ke.method = TRY(reader.u16());
-  TRY(reader.u16());  // reserved
+  CHECK_OK(reader.u16());  // reserved
   ke.data = to_bytes(reader.rest());
   return ke;
 }

@@ -106,6 +106,38 @@ Result<Bytes> seal_whole(const Sealing& sealing, const Header& header,
 
 std::unexpected<Error> too_large() { return fail(Fault::internal, Reason::too_large); }
 
+// RFC 7383, 2.5: the plaintext in chunks, each sealed as the content of an SKF payload.
+Result<std::vector<Bytes>> split(const Sealing& sealing, const Header& header,
+                                 std::span<const Payload> payloads, std::uint64_t iv_counter,
+                                 std::size_t max_datagram) {
+  const std::size_t overhead = sealing.overhead(true);
+  const std::size_t block = sealing.sizes.block;
+  const std::size_t room = max_datagram > overhead ? (max_datagram - overhead) / block * block : 0;
+  if (room < 2) return too_large();
+  const std::size_t chunk = room - 1;  // Pad Length takes one octet
+  Bytes plaintext;
+  plaintext.reserve(encoded_size(payloads));
+  Writer writer(plaintext);
+  encode_payloads(payloads, writer);
+  const std::size_t total = (plaintext.size() + chunk - 1) / chunk;
+  if (total > 0xffff) return too_large();
+
+  std::vector<Bytes> datagrams;
+  datagrams.reserve(total);
+  Envelope envelope{header, first_type(payloads), FragmentPosition{}, iv_counter};
+  envelope.position->total = static_cast<std::uint16_t>(total);
+  for (ByteView rest = plaintext; !rest.empty();) {
+    const ByteView part = rest.first(std::min(chunk, rest.size()));
+    rest = rest.subspan(part.size());
+    datagrams.push_back(
+        TRY(seal(sealing, envelope, part.size(), [&](Writer& out) { out.bytes(part); })));
+    envelope.inner = PayloadType::none;  // only the first fragment names the first payload
+    ++envelope.position->number;
+    ++envelope.iv_counter;
+  }
+  return datagrams;
+}
+
 // A protected message cut into its parts, nothing verified yet.
 struct Sealed {
   PayloadType inner = PayloadType::none;
@@ -177,37 +209,10 @@ Result<std::vector<Bytes>> seal_fragments(Provider& provider, const ProtectionKe
   const Sealing sealing{provider, keys, TRY(supported_sizes(keys.cipher))};
   if (!fits(payloads)) return too_large();
   max_datagram = std::min(max_datagram, limits::kMaxMessageSize);
+  const std::size_t whole = sealing.overhead(false) + sealing.padded(encoded_size(payloads));
+  if (whole > max_datagram) return split(sealing, header, payloads, iv_counter, max_datagram);
   std::vector<Bytes> datagrams;
-  const std::size_t plaintext_size = encoded_size(payloads);
-  if (sealing.overhead(false) + sealing.padded(plaintext_size) <= max_datagram) {
-    datagrams.push_back(TRY(seal_whole(sealing, header, payloads, iv_counter)));
-    return datagrams;
-  }
-
-  const std::size_t overhead = sealing.overhead(true);
-  const std::size_t block = sealing.sizes.block;
-  const std::size_t room = max_datagram > overhead ? (max_datagram - overhead) / block * block : 0;
-  if (room < 2) return too_large();  // Pad Length takes one
-  const std::size_t chunk = room - 1;
-  const std::size_t total = (plaintext_size + chunk - 1) / chunk;
-  if (total > 0xffff) return too_large();
-
-  Bytes plaintext;
-  plaintext.reserve(plaintext_size);
-  Writer writer(plaintext);
-  encode_payloads(payloads, writer);
-  datagrams.reserve(total);
-  for (std::size_t i = 0; i < total; ++i) {
-    const ByteView part =
-        ByteView(plaintext).subspan(i * chunk).first(std::min(chunk, plaintext_size - i * chunk));
-    const FragmentPosition position{static_cast<std::uint16_t>(i + 1),
-                                    static_cast<std::uint16_t>(total)};
-    // RFC 7383, 2.5: only the first fragment names the first inner payload.
-    const PayloadType inner = i == 0 ? first_type(payloads) : PayloadType::none;
-    const Envelope envelope{header, inner, position, iv_counter + i};
-    datagrams.push_back(
-        TRY(seal(sealing, envelope, part.size(), [&](Writer& out) { out.bytes(part); })));
-  }
+  datagrams.push_back(TRY(seal_whole(sealing, header, payloads, iv_counter)));
   return datagrams;
 }
 

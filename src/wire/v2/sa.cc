@@ -21,7 +21,7 @@ constexpr std::uint16_t kShortFormFlag = 0x8000;
 Result<Reader> decode_substructure(Reader& reader, std::uint8_t more) {
   const Reader start = reader;
   const std::uint8_t last = TRY(reader.u8());
-  TRY(reader.u8());  // reserved
+  CHECK_OK(reader.u8());  // reserved
   const std::uint16_t length = TRY(reader.u16());
   if (length < 4) return start.bad(Reason::bad_length);
   Reader body = TRY(reader.nested(length - 4));
@@ -45,7 +45,7 @@ Result<Attribute> decode_attribute(Reader& reader) {
 Result<Transform> decode_transform(Reader& reader) {
   Transform transform;
   transform.type = TransformType{TRY(reader.u8())};
-  TRY(reader.u8());  // reserved
+  CHECK_OK(reader.u8());  // reserved
   transform.id = TRY(reader.u16());
   while (!reader.empty()) {
     Attribute attribute = TRY(decode_attribute(reader));

@@ -63,7 +63,7 @@ Result<TrafficSelectors> TrafficSelectors::decode(Reader& reader) {
   TrafficSelectors ts;
   const Reader at_count = reader;
   const std::uint8_t count = TRY(reader.u8());
-  TRY(reader.take(3));                                     // reserved
+  CHECK_OK(reader.take(3));                                // reserved
   if (count == 0) return at_count.bad(Reason::bad_value);  // RFC 7296, 3.13: one or more
   if (reader.remaining() < count * kSelectorHeaderSize) return at_count.bad(Reason::bad_length);
   ts.selectors.reserve(count);
