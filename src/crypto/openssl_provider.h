@@ -7,7 +7,8 @@
 
 namespace culvert {
 
-// One per thread. Throws std::runtime_error when libcrypto lacks a mandatory algorithm.
+// One per thread; the key exchanges it makes must not outlive it. Throws std::runtime_error when
+// libcrypto lacks a mandatory algorithm.
 std::unique_ptr<Provider> make_openssl_provider();
 
 }  // namespace culvert
