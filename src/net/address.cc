@@ -101,6 +101,22 @@ IpAddress Prefix::last() const {
 
 std::string Prefix::to_string() const { return address.to_string() + "/" + std::to_string(length); }
 
+Prefix enclosing_prefix(const IpAddress& a, const IpAddress& b) {
+  int length = 0;
+  while (length < a.bits()) {
+    const auto octet = static_cast<std::size_t>(length / 8);
+    if (((a.raw()[octet] ^ b.raw()[octet]) & (0x80u >> (length % 8))) != 0) break;
+    ++length;
+  }
+  return Prefix::make(a, length);
+}
+
+std::optional<Prefix> exact_prefix(const IpAddress& first, const IpAddress& last) {
+  const Prefix prefix = enclosing_prefix(first, last);
+  if (prefix.first() != first || prefix.last() != last) return std::nullopt;
+  return prefix;
+}
+
 std::vector<Prefix> cover(const IpAddress& first, const IpAddress& last) {
   std::vector<Prefix> result;
   IpAddress at = first;

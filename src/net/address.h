@@ -66,6 +66,10 @@ struct Prefix {
   constexpr auto operator<=>(const Prefix&) const = default;
 };
 
+// The longest prefix that holds both (which are of one family).
+Prefix enclosing_prefix(const IpAddress& a, const IpAddress& b);
+// The prefix that is exactly first..last, if there is one.
+std::optional<Prefix> exact_prefix(const IpAddress& first, const IpAddress& last);
 // The fewest prefixes that cover exactly first..last (both of one family, first <= last).
 std::vector<Prefix> cover(const IpAddress& first, const IpAddress& last);
 

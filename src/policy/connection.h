@@ -20,6 +20,7 @@ struct AddressPattern {
   enum class Kind : std::uint8_t { any, range, host_name } kind = Kind::any;
   IpAddress first, last;
   std::string host_name;
+  // A host name matches any address: what it stands for is not known here.
   bool matches(const IpAddress& address) const;
   bool is_single() const { return kind == Kind::range && first == last; }
   bool operator==(const AddressPattern&) const = default;

@@ -11,8 +11,14 @@
 
 namespace culvert {
 
+struct BestPeer;  // the search for a peer's connection so far
+
 class ConnectionTable {
  public:
+  ConnectionTable() = default;
+  ConnectionTable(ConnectionTable&&) = default;
+  ConnectionTable& operator=(ConnectionTable&&) = default;
+
   void add(ConnectionRef connection);  // replaces the one of the same name
   bool remove(const std::string& name);
   ConnectionRef find(const std::string& name) const;
@@ -44,19 +50,46 @@ class ConnectionTable {
   PeerAnswer by_identity(const PeerQuery& query) const;
 
  private:
-  struct Group {  // equal addresses and proposals
-    std::vector<ConnectionRef> members;
-    std::unordered_multimap<std::string, ConnectionRef> by_remote_id;  // exact ones
-    std::vector<ConnectionRef> by_pattern;
+  using ByName = std::map<std::string, ConnectionRef>;
+  struct Cell {  // the smallest prefixes around one remote and one local address pattern
+    Prefix remote, local;
+    bool operator==(const Cell&) const = default;
   };
+  struct CellHash {
+    std::size_t operator()(const Cell& cell) const noexcept;
+  };
+  struct Shape {  // the prefix lengths of a cell
+    Family family;
+    std::uint8_t remote_length, local_length;
+    auto operator<=>(const Shape&) const = default;
+  };
+  struct Group {  // connections with equal version, addresses and proposals
+    std::string proposals_key;
+    ByName members;
+    std::unordered_map<std::string, ByName> by_remote_id;  // exact ones, by index_key
+    ByName by_pattern;
+  };
+  struct Candidate {
+    const Group* group;
+    int specificity;
+  };
+  static std::string group_key(const ConnectionConfig& connection);
+  static std::vector<Cell> cells_of(const ConnectionConfig& connection);
   void index(const ConnectionRef& connection);
   void unindex(const ConnectionRef& connection);
+  void place(const Cell& cell, Group* group);
+  void displace(const Cell& cell, const Group* group);
+  // Groups whose addresses fit, most specific first, then by the name of their first member.
+  std::vector<Candidate> candidates(const IpAddress& local, const IpAddress& remote) const;
+  static std::string explain(const std::vector<Candidate>& candidates, const PeerQuery& query);
+  static void consider(const ByName& connections, const PeerQuery& query, int specificity,
+                       BestPeer& best);
 
-  std::map<std::string, ConnectionRef> by_name_;
-  std::map<std::string, std::vector<ConnectionRef>> by_child_;
-  // Groups by remote address where it is a single one, else by the text of the patterns.
-  std::unordered_map<IpAddress, std::vector<std::shared_ptr<Group>>> by_remote_address_;
-  std::vector<std::shared_ptr<Group>> by_wide_address_;
+  ByName by_name_;
+  std::map<std::string, ByName> by_child_;
+  std::unordered_map<std::string, Group> groups_;  // by group_key; cells point into it
+  std::unordered_map<Cell, std::vector<Group*>, CellHash> cells_;
+  std::map<Shape, std::size_t> shapes_;  // how many cells have each
 };
 
 }  // namespace culvert

@@ -33,7 +33,8 @@ wire::Identification to_wire(const Identity& identity);
 bool is_pattern(const Identity& identity);
 // How well `pattern` fits `identity`: 0 not at all, higher is more specific; an exact match is the
 // highest (kExactMatch).
-inline constexpr int kExactMatch = 20;
+inline constexpr int kAnyMatch = 1;        // of %any
+inline constexpr int kExactMatch = 4'096;  // above any count of characters
 int match(const Identity& pattern, const Identity& identity);
 inline bool matches(const Identity& pattern, const Identity& identity) {
   return match(pattern, identity) > 0;

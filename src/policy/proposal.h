@@ -56,6 +56,9 @@ std::vector<Proposal> default_proposals(wire::ProtocolId protocol);
 // Back to text, in a form that parse_proposal accepts: "aes128gcm16-prfsha256-x25519".
 std::string to_string(const Proposal& proposal);
 std::string to_string(const Suite& suite, wire::ProtocolId protocol);
+// Parts in order of preference of which each holds only AEADs or only classic ciphers: RFC
+// 7296, 3.3 forbids them in one wire proposal. The AEAD part has no integrity algorithms.
+std::vector<Proposal> split_by_mode(const Proposal& proposal);
 // strongSwan's upper-case keywords as list-sas shows them ("AES_GCM_16", "PRF_HMAC_SHA2_256",
 // "CURVE_25519", "HMAC_SHA2_256_128", "MODP_2048").
 std::string vici_name(Encr encr);
