@@ -1,0 +1,61 @@
+// The TOML file turned into connections, secrets and settings of the daemon.
+// Invariant: a file with any mistake gives no values at all, and every mistake it has at once.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "policy/connection.h"
+
+namespace culvert::config {
+
+// One thing wrong with (or doubtful about) a file.
+struct Diagnostic {
+  std::string file;
+  unsigned line = 0;  // from 1; 0: the file as a whole
+  unsigned column = 0;
+  std::string message;     // "unknown key 'lcoal' in [tunnel.branch]"
+  std::string suggestion;  // "did you mean 'local'?", or empty
+  // "culvert.toml:3:1: unknown key 'lcoal' in [tunnel.branch]; did you mean 'local'?"
+  std::string to_string() const;
+  bool operator==(const Diagnostic&) const = default;
+};
+
+// [daemon]. Where culvertd has a command-line option of the same name, the option wins.
+struct DaemonSettings {
+  std::string data_plane = "auto";  // "auto", "kernel" or "userspace"
+  std::uint16_t ike_port = 500, nat_t_port = 4500;
+  unsigned workers = 1;  // threads of the userspace data plane; 1 to kMaxWorkers
+  std::string device = "culvert0";
+  unsigned mtu = 0;                 // of the device; 0: from the outer path
+  std::string log_level = "info";   // "error", "warning", "info", "debug" or "trace"
+  std::string log_format = "text";  // "text" or "json"
+  Duration retransmit_timeout = std::chrono::seconds(4);  // before the first retransmission
+  double retransmit_base = 1.8;                           // each waits this many times longer
+  unsigned retransmit_tries = 5;
+  std::size_t max_half_open = limits::kMaxHalfOpen;
+  std::size_t cookie_threshold = limits::kCookieThreshold;
+  bool operator==(const DaemonSettings&) const = default;
+};
+inline constexpr unsigned kMaxWorkers = 64;
+
+struct Loaded {
+  std::vector<ConnectionRef> connections;  // in the order of the file
+  std::vector<SharedSecret> secrets;       // id: "FILE [tunnel.NAME] psk"
+  DaemonSettings settings;
+  std::vector<Diagnostic> warnings;
+};
+
+// Reads `path` and the secret files it names, relative to its folder. The errors are in the order
+// of the file.
+std::expected<Loaded, std::vector<Diagnostic>> load(const std::string& path);
+// The same for text that is already here; `path` is its name in diagnostics and the place that
+// secret files are relative to.
+std::expected<Loaded, std::vector<Diagnostic>> load_text(std::string_view text,
+                                                         const std::string& path);
+
+}  // namespace culvert::config
