@@ -4,20 +4,12 @@
 #include <string>
 #include <variant>
 
+#include "ike/action.h"
 #include "ipsec/operations.h"
 #include "shard/status.h"
 #include "trace/event.h"
 
 namespace culvert {
-
-struct CommandTag;
-using CommandId = StrongId<CommandTag, std::uint64_t>;
-
-struct Transmit {
-  Endpoint local;  // address may be unspecified: the system chooses
-  Endpoint remote;
-  Bytes payload;  // an IKE message, without the non-ESP marker
-};
 
 // A command has ended, well or not. `explanation` is the sentence of the event that ended it.
 struct CommandDone {
@@ -34,11 +26,25 @@ struct UpDown {
   IkeSaStatus sa;
 };
 
+// Before a connection is initiated: its first reachable remote address, and the local address that
+// packets to it leave from. Host names are looked up anew each time. Answered by
+// Shard::complete() within the resolver's deadline.
+struct ResolvePeer {
+  JobId job;
+  ConnectionRef connection;
+};
+
+struct PeerResolution {
+  IpAddress local, remote;  // none when it failed
+  std::string error;        // "no address for gw.example.org: Name or service not known"
+};
+
 // Everything is done until this time or the next input; kNever: until the next input.
 struct WaitUntil {
   TimePoint deadline = kNever;
 };
 
-using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, WaitUntil>;
+using Output =
+    std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, ResolvePeer, WaitUntil>;
 
 }  // namespace culvert

@@ -125,6 +125,12 @@ struct Initiating {
   Endpoint remote;
   CULVERT_FIELDS(CULVERT_FIELD(remote))
 };
+struct PeerNotResolved {  // before the first message: a host name, or no route
+  static constexpr Info kInfo{"peer_not_resolved", Level::error, Group::net,
+                              "the peer's address is not to be had: {error}", true};
+  std::string error;
+  CULVERT_FIELDS(CULVERT_FIELD(error))
+};
 struct CookieDemanded {  // as responder
   static constexpr Info kInfo{"cookie_demanded", Level::debug, Group::net,
                               "{half_open} half-open IKE SAs: asked {remote} for a cookie"};
@@ -336,7 +342,7 @@ struct Notice {
 
 using Body =
     std::variant<MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped,
-                 MalformedMessage, Initiating, CookieDemanded, HalfOpenRefused, RetryWithCookie,
+                 MalformedMessage, Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused, RetryWithCookie,
                  RetryWithKe, NatDetected, NoCommonProposal, NoConnectionForAddresses,
                  BadPublicValue, IkeEstablished, NoConnectionForIdentity, NoSecret, WrongSecret,
                  WrongAuthMethod, UnexpectedIdentity, ChildEstablished, ChildDeleted,

@@ -1,0 +1,134 @@
+// Owns what goes out on an IKE SA. Invariant: at most one request of ours is outstanding, its
+// octets never change, and a message ID is used for one request only.
+#include "ikev2/channel.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace culvert::ikev2 {
+namespace {
+
+trace::MessageSummary summarize(const wire::Header& header, std::span<const wire::Payload> payloads,
+                                std::size_t size) {
+  trace::MessageSummary summary;
+  summary.exchange = header.exchange;
+  summary.response = header.response;
+  summary.from_initiator = header.initiator;
+  summary.encrypted = header.exchange != wire::ExchangeType::ike_sa_init;
+  summary.message_id = header.message_id;
+  summary.size = static_cast<std::uint32_t>(size);
+  for (const wire::Payload& payload : payloads) {
+    std::uint16_t detail = 0;
+    if (const auto* notify = std::get_if<wire::Notify>(&payload.body))
+      detail = static_cast<std::uint16_t>(notify->type);
+    if (const auto* ke = std::get_if<wire::KeyExchangePayload>(&payload.body)) detail = ke->method;
+    summary.add(static_cast<std::uint8_t>(payload.type), detail);
+  }
+  return summary;
+}
+
+wire::Header header_of(const IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
+                       bool response) {
+  wire::Header header;
+  header.spi_i = sa.spi_i;
+  header.spi_r = sa.spi_r;
+  header.exchange = exchange;
+  header.initiator = sa.is_initiator();
+  header.response = response;
+  header.message_id = message_id;
+  return header;
+}
+
+// The octets of a message; empty (and the SA closed) when our own cryptography fails.
+Bytes encode(Host& host, IkeSa& sa, const wire::Header& header,
+             std::span<const wire::Payload> payloads) {
+  if (header.exchange == wire::ExchangeType::ike_sa_init)
+    return wire::encode_message(header, payloads);
+  auto sealed =
+      wire::seal_message(host.provider(), outbound_keys(sa), header, payloads, sa.iv_counter++);
+  if (sealed) return std::move(*sealed);
+  emit(host, sa, trace::InternalError{"seal", sealed.error().reason});
+  close(sa, "failure");
+  return {};
+}
+
+Duration backoff(Host& host, std::uint32_t attempt) {
+  const RetransmitPolicy& policy = host.options().retransmit;
+  double seconds = std::chrono::duration<double>(policy.timeout).count() *
+                   std::pow(policy.base, static_cast<double>(attempt));
+  seconds = std::min(seconds, std::chrono::duration<double>(policy.limit).count());
+  std::uint8_t octets[4];
+  host.provider().random(octets);
+  const double unit = load_be<std::uint32_t>(octets) / 4294967296.0;
+  seconds *= 1.0 - policy.jitter * unit;
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+wire::ProtectionKeys outbound_keys(const IkeSa& sa) {
+  const bool i = sa.is_initiator();
+  return {sa.suite.cipher, (i ? sa.sk_ei : sa.sk_er).view(), (i ? sa.sk_ai : sa.sk_ar).view()};
+}
+
+wire::ProtectionKeys inbound_keys(const IkeSa& sa) {
+  const bool i = sa.is_initiator();
+  return {sa.suite.cipher, (i ? sa.sk_er : sa.sk_ei).view(), (i ? sa.sk_ar : sa.sk_ai).view()};
+}
+
+wire::Payload make_notify(wire::NotifyType type, Bytes data, wire::ProtocolId protocol, Bytes spi) {
+  return {wire::PayloadType::notify, wire::Notify{protocol, std::move(spi), type, std::move(data)}};
+}
+
+void send_request(Host& host, IkeSa& sa, wire::ExchangeType exchange,
+                  std::span<const wire::Payload> payloads, TimePoint now) {
+  const wire::Header header = header_of(sa, exchange, sa.next_request_id, false);
+  Bytes datagram = encode(host, sa, header, payloads);
+  if (datagram.empty()) return;
+  note_sent(host, sa, header, payloads, datagram.size());
+  sa.outstanding =
+      Outstanding{sa.next_request_id, exchange, 0, now, now + backoff(host, 0), datagram};
+  ++sa.next_request_id;
+  host.transmit({sa.local, sa.remote, std::move(datagram)});
+}
+
+void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
+                   std::span<const wire::Payload> payloads) {
+  const wire::Header header = header_of(sa, exchange, message_id, true);
+  Bytes datagram = encode(host, sa, header, payloads);
+  if (datagram.empty()) return;
+  note_sent(host, sa, header, payloads, datagram.size());
+  sa.last_response = datagram;
+  host.transmit({sa.local, sa.remote, std::move(datagram)});
+}
+
+void repeat_response(Host& host, IkeSa& sa, std::uint32_t message_id) {
+  if (sa.last_response.empty()) return;
+  emit(host, sa, trace::ResponseRepeated{message_id});
+  host.transmit({sa.local, sa.remote, sa.last_response});
+}
+
+bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now) {
+  if (!sa.outstanding || sa.outstanding->next_at > now) return true;
+  Outstanding& request = *sa.outstanding;
+  if (request.attempt >= host.options().retransmit.tries) return false;
+  ++request.attempt;
+  request.next_at = now + backoff(host, request.attempt);
+  emit(host, sa, trace::Retransmitted{request.attempt, request.exchange, request.message_id});
+  host.transmit({sa.local, sa.remote, request.datagram});
+  return true;
+}
+
+void note_sent(Host& host, IkeSa& sa, const wire::Header& header,
+               std::span<const wire::Payload> payloads, std::size_t size) {
+  if (host.options().verbose_messages)
+    emit(host, sa, trace::MessageSent{summarize(header, payloads, size)});
+}
+
+void note_received(Host& host, IkeSa& sa, const wire::Header& header,
+                   std::span<const wire::Payload> payloads) {
+  if (host.options().verbose_messages)
+    emit(host, sa, trace::MessageReceived{summarize(header, payloads, header.length)});
+}
+
+}  // namespace culvert::ikev2

@@ -1,0 +1,164 @@
+// Owns the way from octets to handlers. Invariant: before the integrity check has passed, a message
+// changes nothing but a counter.
+#include "ikev2/dispatch.h"
+
+#include <optional>
+
+#include "ikev2/tasks.h"
+#include "ikev2/transitions.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+using wire::ExchangeType;
+using wire::NotifyType;
+
+void drop(Host& host, IkeSa& sa, const Datagram& datagram, Reason reason, std::string_view what,
+          std::uint32_t offset = 0) {
+  emit(host, sa, trace::MessageDropped{datagram.remote, reason, offset, what});
+}
+
+// An authenticated message that breaks the protocol. A request is answered; INVALID_SYNTAX is fatal
+// for the IKE SA on both sides (RFC 7296, 2.21.3), an unknown critical payload is not.
+void reject(Host& host, IkeSa& sa, const wire::Header& header, const Error& error,
+            std::string_view what, Bytes data = {}) {
+  emit(host, sa,
+       trace::MalformedMessage{header.exchange, header.message_id, error.reason, error.offset,
+                               what});
+  const NotifyType type = error.notify ? NotifyType{error.notify} : NotifyType::invalid_syntax;
+  if (!header.response) {
+    const wire::Payload payload = make_notify(type, std::move(data));
+    send_response(host, sa, header.exchange, header.message_id, {&payload, 1});
+  }
+  const bool fatal =
+      header.response || type == NotifyType::invalid_syntax || tag_of(sa) != StateTag::established;
+  if (fatal) close(sa, "failure");
+}
+
+// A NAT may give the peer a new address or port at any time; an initiator floats to port 4500 with
+// its first IKE_AUTH request. RFC 7296, 2.23.
+void follow_peer(Host& host, IkeSa& sa, const Datagram& datagram) {
+  if (sa.remote == datagram.remote && sa.local == datagram.local) return;
+  const bool may_move = sa.in<HalfOpen>() || sa.nat_remote;
+  if (!may_move) return;
+  sa.local = datagram.local;
+  sa.remote = datagram.remote;
+  for (const ChildSa& child : sa.children)
+    host.apply(UpdateSa{child.pair, sa.local, sa.remote, sa.udp_encap});
+}
+
+// Message-ID window of one (RFC 7296, 2.3), before anything is decrypted.
+enum class Window : std::uint8_t { next, repeated, outside };
+Window classify(const IkeSa& sa, const wire::Header& header) {
+  if (header.response) {
+    const bool fits = sa.outstanding && sa.outstanding->message_id == header.message_id &&
+                      sa.outstanding->exchange == header.exchange;
+    return fits ? Window::next : Window::outside;
+  }
+  if (header.message_id == sa.expected_request_id) return Window::next;
+  if (header.message_id + 1 == sa.expected_request_id) return Window::repeated;
+  return Window::outside;
+}
+
+void run(Host& host, IkeSa& sa, const Transition& row, const Inbound& in) {
+  note_received(host, sa, in.header, in.payloads);
+  if (auto valid = check_payloads(row, in.payloads); !valid)
+    return reject(host, sa, in.header, valid.error(), row.story);
+  row.handler(host, sa, in);
+  if (!sa.closed()) run_next_task(host, sa, in.now);
+}
+
+void receive_clear(Host& host, IkeSa& sa, const wire::Header& header, const Datagram& datagram,
+                   TimePoint now) {
+  const Transition* row = find_transition(tag_of(sa), header.exchange, header.response);
+  if (!row) return drop(host, sa, datagram, Reason::bad_order, "no place for it in this state");
+  auto message = wire::decode_message(datagram.payload);
+  if (!message)
+    return drop(host, sa, datagram, message.error().reason, "IKE_SA_INIT", message.error().offset);
+  if (auto valid = check_payloads(*row, message->payloads); !valid)
+    return drop(host, sa, datagram, valid.error().reason, row->story);
+  note_received(host, sa, header, message->payloads);
+  row->handler(host, sa, {header, message->payloads, datagram, now});
+}
+
+void receive_protected(Host& host, IkeSa& sa, const wire::Header& header, const Datagram& datagram,
+                       Window window, TimePoint now) {
+  if (sa.sk_d.empty()) return drop(host, sa, datagram, Reason::bad_order, "protected before keys");
+  auto opened = wire::open_encrypted(host.provider(), inbound_keys(sa), datagram.payload);
+  if (!opened && opened.error().notify == 0)
+    return drop(host, sa, datagram, opened.error().reason, "SK payload", opened.error().offset);
+  if (window == Window::repeated) return repeat_response(host, sa, header.message_id);
+
+  const Transition* row = find_transition(tag_of(sa), header.exchange, header.response);
+  if (!row && header.response)
+    return drop(host, sa, datagram, Reason::bad_order, "no place for it in this state");
+  sa.last_inbound = now;
+  follow_peer(host, sa, datagram);
+  if (header.response)
+    sa.outstanding.reset();
+  else
+    ++sa.expected_request_id;
+  if (!opened) return reject(host, sa, header, opened.error(), "SK payload");
+  if (!row)
+    return reject(host, sa, header,
+                  Error{Fault::peer_misbehaved, Reason::bad_order,
+                        static_cast<std::uint16_t>(NotifyType::invalid_syntax), 0},
+                  "this exchange has no place in this state");
+  auto payloads = wire::decode_payloads(opened->inner, opened->plaintext);
+  if (!payloads) {
+    Bytes data;
+    if (auto type = wire::first_unknown_critical(opened->inner, opened->plaintext);
+        type && payloads.error().reason == Reason::unsupported_critical)
+      data.push_back(static_cast<std::uint8_t>(*type));
+    return reject(host, sa, header, payloads.error(), "payloads", std::move(data));
+  }
+  run(host, sa, *row, {header, *payloads, datagram, now});
+}
+
+}  // namespace
+
+void receive(Host& host, IkeSa& sa, const wire::Header& header, const Datagram& datagram,
+             TimePoint now) {
+  const Window window = classify(sa, header);
+  if (window == Window::outside)
+    return drop(
+        host, sa, datagram, Reason::no_match,
+        header.response ? "a response to no request of ours" : "message ID outside the window");
+  if (header.exchange == ExchangeType::ike_sa_init)
+    return receive_clear(host, sa, header, datagram, now);
+  receive_protected(host, sa, header, datagram, window, now);
+}
+
+void receive_first(Host& host, IkeSa& sa, const wire::Header& header,
+                   std::span<const wire::Payload> payloads, const Datagram& datagram,
+                   TimePoint now) {
+  sa.local = datagram.local;
+  sa.remote = sa.first_remote = datagram.remote;
+  const Transition& row = *find_transition(StateTag::absent, ExchangeType::ike_sa_init, false);
+  if (auto valid = check_payloads(row, payloads); !valid) {
+    drop(host, sa, datagram, valid.error().reason, row.story);
+    return close(sa, "refused");
+  }
+  note_received(host, sa, header, payloads);
+  row.handler(host, sa, {header, payloads, datagram, now});
+}
+
+void expire(Host& host, IkeSa& sa, TimePoint now) {
+  if (sa.expires <= now) return close(sa, "timeout");
+  if (!retransmit_if_due(host, sa, now)) {
+    const Outstanding& request = *sa.outstanding;
+    const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - request.first_sent);
+    emit(host, sa,
+         trace::NoAnswer{sa.remote, request.exchange, request.attempt + 1,
+                         static_cast<std::uint64_t>(waited.count())});
+    return close(sa, "timeout");
+  }
+  const auto* up = sa.in<Established>();
+  const Duration dpd = sa.connection->dpd_delay;
+  if (up && !sa.outstanding && dpd > Duration::zero() && sa.last_inbound + dpd <= now) {
+    queue_task(sa, CheckLiveness{});
+    run_next_task(host, sa, now);
+  }
+}
+
+}  // namespace culvert::ikev2

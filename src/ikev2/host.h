@@ -1,0 +1,53 @@
+// What an IKE SA may ask of the shard that owns it. Outputs keep the order in which they are asked.
+#pragma once
+
+#include "crypto/provider.h"
+#include "ike/options.h"
+#include "ikev2/ike_sa.h"
+#include "policy/connection_table.h"
+#include "policy/secret_store.h"
+#include "trace/event.h"
+
+namespace culvert::ikev2 {
+
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  virtual Provider& provider() = 0;
+  virtual const IkeOptions& options() const = 0;
+  virtual const ConnectionTable& connections() const = 0;
+  virtual const SecretStore& secrets() const = 0;
+
+  virtual void transmit(Transmit&& message) = 0;
+  virtual void apply(SadOp&& operation) = 0;
+  virtual void emit(trace::Event&& event) = 0;
+  // One of a command's parts is over.
+  virtual void finished(CommandId command, bool success, const std::string& explanation) = 0;
+  virtual void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) = 0;
+
+  // Fresh numbers. SPIs are random, unused and carry the shard's index.
+  virtual std::uint64_t new_ike_spi() = 0;
+  virtual std::uint32_t new_child_spi() = 0;
+  virtual void release_child_spi(std::uint32_t spi) = 0;
+  virtual std::uint32_t new_unique_id() = 0;
+  virtual SaPairId new_pair_id() = 0;
+  virtual PolicyId new_policy_id() = 0;
+  virtual std::uint32_t new_reqid() = 0;
+
+  // The SA has just been authenticated: uniqueness (`initial_contact`: the peer has no other).
+  virtual void authenticated(IkeSa& sa, bool initial_contact) = 0;
+  // True when no other IKE SA with the same identities is established: INITIAL_CONTACT may be sent.
+  virtual bool is_first_contact(const IkeSa& sa) const = 0;
+  // The pair belongs to this SA from now on.
+  virtual void own_pair(SaPairId pair, const IkeSa& sa) = 0;
+  virtual void disown_pair(SaPairId pair) = 0;
+};
+
+// Emits an event about the SA; one that explains a failure is kept as the SA's last one.
+void emit(Host& host, IkeSa& sa, trace::Body&& body, const ChildConfig* child = nullptr);
+
+// Marks the SA closed; the shard takes it down when the handler returns.
+void close(IkeSa& sa, std::string_view by);
+
+}  // namespace culvert::ikev2

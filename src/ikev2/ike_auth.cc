@@ -1,0 +1,213 @@
+// Owns the IKE_AUTH exchange. Invariant: nothing about the peer is believed, and no CHILD SA
+// exists, before Authentication has verified AUTH.
+#include "ikev2/ike_auth.h"
+
+#include "ikev2/authentication.h"
+#include "ikev2/child.h"
+#include "ikev2/refusal.h"
+#include "ikev2/tasks.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+using wire::ExchangeType;
+using wire::NotifyType;
+using wire::PayloadType;
+
+// The identity that we use: the configured one, else our address.
+Identity own_identity(const IkeSa& sa) {
+  const Identity& configured = sa.connection->local.id;
+  return is_pattern(configured) ? identity_of(sa.local.address) : configured;
+}
+
+// Which child goes into IKE_AUTH: the first that somebody waits for, else the first of all.
+const ChildConfig* first_child(const IkeSa& sa) {
+  for (const Waiter& waiter : sa.waiters)
+    if (!waiter.child.empty())
+      if (const ChildConfig* child = sa.connection->child(waiter.child)) return child;
+  if (sa.peer_childless || sa.connection->children.empty()) return nullptr;
+  return &sa.connection->children.front();
+}
+
+void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool initial_contact,
+                        TimePoint now) {
+  sa.state = Established{proof, {}, {}};
+  sa.established = sa.last_inbound = now;
+  sa.expires = kNever;
+  host.authenticated(sa, initial_contact);
+  emit(host, sa,
+       trace::IkeEstablished{to_string(sa.local_id), to_string(sa.remote_id),
+                             to_string(sa.suite, wire::ProtocolId::ike)});
+  host.up_down(sa, true, std::nullopt);
+  finish_waiters(host, sa, {}, true);
+}
+
+// The children that are wanted but were not part of IKE_AUTH follow one by one.
+void queue_waiting_children(IkeSa& sa) {
+  for (const Waiter& waiter : sa.waiters)
+    if (const ChildConfig* child = sa.connection->child(waiter.child))
+      queue_child(sa, child_ref(sa.connection, child));
+}
+
+// ---- responder ----
+
+void refuse(Host& host, IkeSa& sa, const Inbound& in, NotifyType type, trace::Body&& why) {
+  emit(host, sa, std::move(why));
+  const wire::Payload payload = make_notify(type);
+  send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, {&payload, 1});
+  close(sa, "failure");
+}
+
+// Finds who is calling; true with sa.connection, local_id and remote_id set.
+bool identify(Host& host, IkeSa& sa, const Inbound& in) {
+  const auto* id_i = wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
+  const auto* id_r = wire::find<wire::Identification>(in.payloads, PayloadType::id_r);
+  ConnectionTable::PeerQuery query;
+  query.local = sa.local.address;
+  query.remote = sa.remote.address;
+  if (id_r) query.my_id = identity_of(*id_r);
+  query.their_id = identity_of(*id_i);
+  query.ike_proposals = &sa.connection->proposals;
+  auto answer = host.connections().by_identity(query);
+  if (!answer.connection) {
+    refuse(host, sa, in, NotifyType::authentication_failed,
+           trace::NoConnectionForIdentity{std::move(answer.explanation)});
+    return false;
+  }
+  sa.connection = answer.connection;
+  sa.remote_id = query.their_id;
+  // Where our own identity is open, we are whom the peer asks for.
+  sa.local_id = id_r && is_pattern(sa.connection->local.id) && !query.my_id.is_any()
+                    ? query.my_id
+                    : own_identity(sa);
+  return true;
+}
+
+// The CHILD SA part of the response; a failure there leaves the IKE SA up (RFC 7296, 1.2).
+void answer_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
+                  Payloads& payloads) {
+  if (!wire::find<wire::Sa>(in.payloads, PayloadType::sa)) return;  // childless
+  auto agreement = agree(host, sa, sa.connection, in.payloads, true);
+  if (!agreement) {
+    ChildFailure& failure = agreement.error();
+    payloads.push_back(make_notify(failure.notify, std::move(failure.data)));
+    return emit(host, sa, std::move(failure.why));
+  }
+  add_agreement(*agreement, {}, payloads);
+  install_child(host, sa, sa.in<Established>()->proof, *agreement,
+                {auth.nonce_i, auth.nonce_r, {}, false}, in.now);
+}
+
+// ---- initiator ----
+
+void fail(Host& host, IkeSa& sa, trace::Body&& why) {
+  emit(host, sa, std::move(why));
+  close(sa, "failure");
+}
+
+// The responder has proven itself but our side says no: tell it (RFC 7296, 2.21.2).
+void fail_and_delete(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now) {
+  emit(host, sa, std::move(why));
+  const wire::Payload payload = make_notify(NotifyType::authentication_failed);
+  sa.outstanding.reset();
+  send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
+  close(sa, "failure");
+}
+
+void accept_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
+                  const ChildOffer& offer) {
+  if (first_error(in.payloads) || !wire::find<wire::Sa>(in.payloads, PayloadType::sa)) {
+    withdraw_offer(host, sa);
+    report_refusal(host, sa, in, offer.config.get());
+    return finish_waiters(host, sa, offer.config->name, false);
+  }
+  auto agreement = accept_answer(offer, in.payloads, true);
+  if (!agreement) {
+    withdraw_offer(host, sa);
+    emit(host, sa, std::move(agreement.error().why), offer.config.get());
+    return finish_waiters(host, sa, offer.config->name, false);
+  }
+  install_child(host, sa, sa.in<Established>()->proof, *agreement,
+                {auth.nonce_i, auth.nonce_r, {}, true}, in.now);
+}
+
+}  // namespace
+
+void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now) {
+  sa.local_id = own_identity(sa);
+  const Identity& wanted = sa.connection->remote.id;
+  sa.remote_id = is_pattern(wanted) ? identity_of(sa.remote.address) : wanted;
+  const wire::Identification id_i = to_wire(sa.local_id);
+  auto signature = Authentication::sign(host, sa, auth, id_i);
+  if (!signature) return fail(host, sa, std::move(signature.error()));
+
+  Payloads payloads;
+  payloads.emplace_back(PayloadType::id_i, id_i);
+  if (host.is_first_contact(sa)) payloads.push_back(make_notify(NotifyType::initial_contact));
+  if (!is_pattern(wanted)) payloads.emplace_back(PayloadType::id_r, to_wire(wanted));
+  payloads.emplace_back(PayloadType::auth, std::move(*signature));
+  std::optional<ChildOffer> offer;
+  if (const ChildConfig* child = first_child(sa)) {
+    offer = make_offer(host, sa, child_ref(sa.connection, child));
+    add_offer(*offer, true, {}, payloads);
+  }
+  sa.state = AuthSent{std::move(auth), std::move(offer)};
+  send_request(host, sa, ExchangeType::ike_auth, payloads, now);
+}
+
+void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
+  if (!identify(host, sa, in)) return;
+  const auto& id_i = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
+  const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
+  if (!auth)  // RFC 7296, 2.16: an initiator without AUTH wants EAP
+    return refuse(host, sa, in, NotifyType::authentication_failed,
+                  trace::WrongAuthMethod{to_string(sa.remote_id), "EAP", "SHARED_KEY"});
+  const AuthMaterial material = std::move(sa.in<HalfOpen>()->auth);
+  auto proof = Authentication::verify(host, sa, material, id_i, *auth);
+  if (!proof)
+    return refuse(host, sa, in, NotifyType::authentication_failed, std::move(proof.error()));
+  const wire::Identification id_r = to_wire(sa.local_id);
+  auto signature = Authentication::sign(host, sa, material, id_r);
+  if (!signature)
+    return refuse(host, sa, in, NotifyType::authentication_failed, std::move(signature.error()));
+
+  const bool initial_contact =
+      wire::find_notify(in.payloads, NotifyType::initial_contact) != nullptr;
+  become_established(host, sa, *proof, initial_contact, in.now);
+  Payloads payloads;
+  payloads.emplace_back(PayloadType::id_r, id_r);
+  payloads.emplace_back(PayloadType::auth, std::move(*signature));
+  answer_child(host, sa, in, material, payloads);
+  send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, payloads);
+}
+
+void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {
+  const auto* id_r = wire::find<wire::Identification>(in.payloads, PayloadType::id_r);
+  const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
+  AuthSent sent = std::move(*sa.in<AuthSent>());
+  if (!id_r || !auth) {
+    withdraw_offer(host, sa);
+    report_refusal(host, sa, in, sent.offer ? sent.offer->config.get() : nullptr);
+    return close(sa, "failure");
+  }
+  const Identity claimed = identity_of(*id_r);
+  const Identity expected = sa.remote_id;
+  sa.remote_id = claimed;
+  std::optional<trace::Body> why;
+  // A connection whose remote identity is open takes whoever proves the key.
+  if (!sa.connection->remote.id.is_any() && !matches(sa.connection->remote.id, claimed))
+    why = trace::UnexpectedIdentity{to_string(claimed), to_string(expected)};
+  auto proof = Authentication::verify(host, sa, sent.auth, *id_r, *auth);
+  if (!why && !proof) why = std::move(proof.error());
+  if (why) {
+    withdraw_offer(host, sa);
+    return fail_and_delete(host, sa, std::move(*why), in.now);
+  }
+  sa.outstanding.reset();
+  become_established(host, sa, *proof, false, in.now);
+  if (sent.offer) accept_child(host, sa, in, sent.auth, *sent.offer);
+  queue_waiting_children(sa);
+  run_next_task(host, sa, in.now);
+}
+
+}  // namespace culvert::ikev2

@@ -1,0 +1,51 @@
+#include "ikev2/ike_sa.h"
+
+#include <algorithm>
+
+#include "ikev2/host.h"
+#include "trace/render.h"
+
+namespace culvert::ikev2 {
+
+ChildSa* IkeSa::child_by_pair(SaPairId pair) {
+  auto at = std::ranges::find(children, pair, &ChildSa::pair);
+  return at == children.end() ? nullptr : &*at;
+}
+
+ChildSa* IkeSa::child_by_outbound_spi(IpsecProtocol protocol, std::uint32_t spi) {
+  auto at = std::ranges::find_if(children, [&](const ChildSa& child) {
+    return child.protocol == protocol && child.spi_out == spi;
+  });
+  return at == children.end() ? nullptr : &*at;
+}
+
+TimePoint IkeSa::next_deadline() const {
+  TimePoint next = expires;
+  if (outstanding) next = std::min(next, outstanding->next_at);
+  const auto* up = in<Established>();
+  if (up && connection->dpd_delay > Duration::zero() && !outstanding)
+    next = std::min(next, last_inbound + connection->dpd_delay);
+  return next;
+}
+
+trace::Subject subject_of(const IkeSa& sa, const ChildConfig* child) {
+  trace::Subject subject;
+  if (sa.connection) subject.connection = sa.connection->name;
+  if (child) subject.child = child->name;
+  subject.ike_unique_id = sa.unique_id;
+  subject.local = sa.local;
+  subject.remote = sa.remote;
+  return subject;
+}
+
+void emit(Host& host, IkeSa& sa, trace::Body&& body, const ChildConfig* child) {
+  trace::Event event{subject_of(sa, child), std::move(body)};
+  if (trace::info_of(event).explains_failure) sa.last_failure = trace::sentence_of(event);
+  host.emit(std::move(event));
+}
+
+void close(IkeSa& sa, std::string_view by) {
+  if (!sa.closed()) sa.state = Closed{by};
+}
+
+}  // namespace culvert::ikev2

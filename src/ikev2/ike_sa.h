@@ -1,0 +1,182 @@
+// An IKE SA and its CHILD SAs: pure state. Its states are types that hold exactly what is valid in
+// them, so that the keys of a half-open SA can't outlive its authentication.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/slab.h"
+#include "crypto/ikev2_keys.h"
+#include "ike/action.h"
+#include "ipsec/operations.h"
+#include "policy/connection.h"
+#include "trace/event.h"
+#include "wire/header.h"
+#include "wire/v2/message.h"
+
+namespace culvert::ikev2 {
+
+enum class Role : std::uint8_t { initiator, responder };
+
+// Shares the ownership of the connection that it is a part of.
+using ChildConfigRef = std::shared_ptr<const ChildConfig>;
+inline ChildConfigRef child_ref(const ConnectionRef& connection, const ChildConfig* child) {
+  return ChildConfigRef(connection, child);
+}
+
+struct ChildSa {
+  ChildConfigRef config;
+  SaPairId pair;
+  PolicyId policy;
+  std::uint32_t unique_id = 0;
+  std::uint32_t reqid = 0;
+  std::uint32_t spi_in = 0, spi_out = 0;
+  Suite suite;
+  Mode mode = Mode::tunnel;
+  IpsecProtocol protocol = IpsecProtocol::esp;
+  bool deleting = false;
+  std::vector<TrafficSelector> local_ts, remote_ts;
+  TimePoint installed;
+  TimePoint rekey_at = kNever, expires_at = kNever;
+};
+static_assert(sizeof(ChildSa) <= 400);
+
+// What we ask for in a CHILD SA negotiation of our own. The SPI is ours for the inbound SA.
+struct ChildOffer {
+  ChildConfigRef config;
+  std::uint32_t spi_in = 0;
+  std::vector<TrafficSelector> local_ts, remote_ts;
+};
+
+// Somebody who waits for a child (or, with no name, for the IKE SA) to come up.
+struct Waiter {
+  CommandId command;
+  std::string child;
+};
+
+// Tasks of an established IKE SA: one is in flight, the others wait (RFC 7296, 2.3: window of one).
+struct CheckLiveness {};
+struct CreateChild {
+  ChildConfigRef config;
+  Ke ke = Ke::none;  // PFS: the method to try; none: the first one configured
+};
+struct DeleteChild {
+  SaPairId pair;
+};
+struct DeleteIke {};
+using Task = std::variant<CheckLiveness, CreateChild, DeleteChild, DeleteIke>;
+
+// What the response to the task in flight needs.
+struct ChildRequest {
+  ChildOffer offer;
+  Bytes nonce;
+  std::unique_ptr<KeyExchange> ke;  // with PFS
+};
+using InFlight = std::variant<std::monostate, CheckLiveness, ChildRequest, DeleteChild, DeleteIke>;
+
+// Only the authentication code can make one; what installs SAs asks for it.
+class PeerAuthenticated {
+  friend struct Authentication;
+  PeerAuthenticated() = default;
+};
+
+// ---- the states ----
+
+struct InitSent {  // initiator, IKE_SA_INIT is out
+  std::unique_ptr<KeyExchange> ke;
+  Bytes nonce;
+  Bytes cookie;
+  std::uint8_t retries = 0;
+};
+// What AUTH covers (RFC 7296, 2.15) and the keys for it.
+struct AuthMaterial {
+  Key sk_pi, sk_pr;
+  Bytes nonce_i, nonce_r;
+  Bytes init_request, init_response;
+};
+struct HalfOpen {  // responder, IKE_SA_INIT is answered
+  AuthMaterial auth;
+};
+struct AuthSent {  // initiator, IKE_AUTH is out
+  AuthMaterial auth;
+  std::optional<ChildOffer> offer;  // none when childless
+};
+struct Established {
+  PeerAuthenticated proof;
+  InFlight in_flight;
+  std::deque<Task> queue;
+};
+struct Closed {
+  std::string_view by;  // "us", "peer", "timeout", "failure", "replacement", "shutdown"
+};
+using State = std::variant<InitSent, HalfOpen, AuthSent, Established, Closed>;
+
+// A request of ours without its answer (RFC 7296, 2.1).
+struct Outstanding {
+  std::uint32_t message_id = 0;
+  wire::ExchangeType exchange{};
+  std::uint32_t attempt = 0;
+  TimePoint first_sent, next_at;
+  Bytes datagram;
+};
+
+struct IkeSa {
+  Handle<IkeSa> self;
+  std::uint32_t unique_id = 0;
+  Role role = Role::initiator;
+  std::uint64_t spi_i = 0, spi_r = 0;
+  Endpoint local, remote;
+  Endpoint first_remote;  // where IKE_SA_INIT came from; the key of the half-open index
+  ConnectionRef connection;
+  State state;
+
+  Suite suite;
+  Key sk_d, sk_ai, sk_ar, sk_ei, sk_er;  // empty until IKE_SA_INIT is done
+  std::uint64_t iv_counter = 0;
+
+  std::uint32_t next_request_id = 0;      // of our next request
+  std::uint32_t expected_request_id = 0;  // of the peer's next request
+  std::optional<Outstanding> outstanding;
+  Bytes last_response;  // to the request expected_request_id - 1
+
+  bool nat_local = false, nat_remote = false, nat_fake = false;
+  bool udp_encap = false;
+  bool peer_childless = false;   // the peer knows RFC 6023
+  Identity local_id, remote_id;  // remote_id is proven once established
+  std::vector<ChildSa> children;
+  std::uint32_t offered_spi = 0;  // inbound SPI of the offer that is out; given back if it fails
+  std::vector<Waiter> waiters;
+  std::vector<CommandId> close_waiters;
+  std::string last_failure;  // the sentence of the latest event that explains one
+
+  TimePoint created, established = kNever;
+  TimePoint last_inbound;      // authenticated, IKE or ESP
+  TimePoint expires = kNever;  // half-open life, or the end of waiting for a delete
+  TimePoint armed = kNever;    // earliest entry for it in the shard's timer queue
+
+  template <class S>
+  S* in() {
+    return std::get_if<S>(&state);
+  }
+  template <class S>
+  const S* in() const {
+    return std::get_if<S>(&state);
+  }
+  bool closed() const { return in<Closed>() != nullptr; }
+  bool is_initiator() const { return role == Role::initiator; }
+  std::uint64_t our_spi() const { return is_initiator() ? spi_i : spi_r; }
+  ChildSa* child_by_pair(SaPairId pair);
+  ChildSa* child_by_outbound_spi(IpsecProtocol protocol, std::uint32_t spi);
+  // When something has to happen without any input.
+  TimePoint next_deadline() const;
+};
+static_assert(sizeof(IkeSa) <= 1'280);
+
+// The subject of events about it.
+trace::Subject subject_of(const IkeSa& sa, const ChildConfig* child = nullptr);
+
+}  // namespace culvert::ikev2

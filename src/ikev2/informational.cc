@@ -1,0 +1,95 @@
+// Owns the INFORMATIONAL exchange. Invariant: a CHILD SA of ours goes only when its delete has been
+// acknowledged, or when the peer deletes it; a delete names only SAs of this IKE SA.
+#include "ikev2/informational.h"
+
+#include "ikev2/child.h"
+#include "ikev2/refusal.h"
+#include "ikev2/tasks.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+using wire::ExchangeType;
+using wire::PayloadType;
+
+std::optional<IpsecProtocol> ipsec_protocol(wire::ProtocolId protocol) {
+  if (protocol == wire::ProtocolId::esp) return IpsecProtocol::esp;
+  if (protocol == wire::ProtocolId::ah) return IpsecProtocol::ah;
+  return std::nullopt;
+}
+wire::ProtocolId wire_protocol(IpsecProtocol protocol) {
+  return protocol == IpsecProtocol::ah ? wire::ProtocolId::ah : wire::ProtocolId::esp;
+}
+
+// Deletes the pairs whose outbound SPIs the peer names; the answer lists our inbound ones, but not
+// of those that we are deleting ourselves at this moment (RFC 7296, 1.4.1).
+void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, Payloads& answer) {
+  const auto protocol = ipsec_protocol(payload.protocol);
+  if (!protocol || payload.spi_size != 4) return;
+  std::vector<std::uint32_t> ours;
+  for (std::size_t i = 0; i < payload.count(); ++i) {
+    const auto spi = load_be<std::uint32_t>(payload.spi(i).data());
+    const ChildSa* child = sa.child_by_outbound_spi(*protocol, spi);
+    if (!child) continue;
+    if (!child->deleting) ours.push_back(child->spi_in);
+    remove_child(host, sa, child->pair, "peer");
+  }
+  if (!ours.empty())
+    answer.emplace_back(PayloadType::delete_, wire::Delete::child_sas(payload.protocol, ours));
+}
+
+}  // namespace
+
+void send_liveness_check(Host& host, IkeSa& sa, TimePoint now) {
+  sa.in<Established>()->in_flight = CheckLiveness{};
+  emit(host, sa, trace::LivenessCheck{});
+  send_request(host, sa, ExchangeType::informational, {}, now);
+}
+
+void send_child_delete(Host& host, IkeSa& sa, SaPairId pair, TimePoint now) {
+  ChildSa* child = sa.child_by_pair(pair);
+  if (!child) return;  // the peer was faster
+  child->deleting = true;
+  const std::uint32_t spi[] = {child->spi_in};
+  const wire::Payload payload{PayloadType::delete_,
+                              wire::Delete::child_sas(wire_protocol(child->protocol), spi)};
+  sa.in<Established>()->in_flight = DeleteChild{pair};
+  send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
+}
+
+void send_ike_delete(Host& host, IkeSa& sa, TimePoint now) {
+  const wire::Payload payload{PayloadType::delete_, wire::Delete::ike_sa()};
+  sa.in<Established>()->in_flight = DeleteIke{};
+  send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
+}
+
+void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
+  Payloads answer;
+  bool delete_ike = false;
+  for (const wire::Payload& payload : in.payloads)
+    if (const auto* named = std::get_if<wire::Delete>(&payload.body)) {
+      if (named->protocol == wire::ProtocolId::ike)
+        delete_ike = true;
+      else
+        delete_named_children(host, sa, *named, answer);
+    }
+  // RFC 7296, 2.21.2: an initiator that rejects our AUTH says so here, and its SA is gone.
+  if (const auto* error = first_error(in.payloads);
+      error && error->type == wire::NotifyType::authentication_failed) {
+    report_refusal(host, sa, in);
+    delete_ike = true;
+  }
+  if (delete_ike) answer.clear();  // RFC 7296, 1.4.1: nothing but an empty response
+  send_response(host, sa, ExchangeType::informational, in.header.message_id, answer);
+  if (delete_ike) close(sa, "peer");
+}
+
+void handle_informational_response(Host& host, IkeSa& sa, const Inbound&) {
+  auto& up = *sa.in<Established>();
+  const InFlight done = std::exchange(up.in_flight, std::monostate{});
+  if (const auto* child = std::get_if<DeleteChild>(&done))
+    remove_child(host, sa, child->pair, "us");
+  if (std::holds_alternative<DeleteIke>(done)) close(sa, "us");
+}
+
+}  // namespace culvert::ikev2

@@ -1,0 +1,84 @@
+#include "ikev2/tasks.h"
+
+#include <algorithm>
+
+#include "ikev2/create_child_sa.h"
+#include "ikev2/informational.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+struct Starter {
+  Host& host;
+  IkeSa& sa;
+  TimePoint now;
+  void operator()(CheckLiveness&) const { send_liveness_check(host, sa, now); }
+  void operator()(CreateChild& task) const { send_create_child_sa(host, sa, task, now); }
+  void operator()(DeleteChild& task) const { send_child_delete(host, sa, task.pair, now); }
+  void operator()(DeleteIke&) const { send_ike_delete(host, sa, now); }
+};
+
+struct TaskName {
+  std::string operator()(const CheckLiveness&) const { return "IKE_DPD"; }
+  std::string operator()(const CreateChild&) const { return "CHILD_CREATE"; }
+  std::string operator()(const ChildRequest&) const { return "CHILD_CREATE"; }
+  std::string operator()(const DeleteChild&) const { return "CHILD_DELETE"; }
+  std::string operator()(const DeleteIke&) const { return "IKE_DELETE"; }
+  std::string operator()(std::monostate) const { return {}; }
+};
+
+bool is_wanted(const IkeSa& sa, const std::string& name) {
+  const auto& up = *sa.in<Established>();
+  if (const auto* request = std::get_if<ChildRequest>(&up.in_flight);
+      request && request->offer.config->name == name)
+    return true;
+  return std::ranges::any_of(up.queue, [&](const Task& task) {
+    const auto* create = std::get_if<CreateChild>(&task);
+    return create && create->config->name == name;
+  });
+}
+
+}  // namespace
+
+void queue_child(IkeSa& sa, ChildConfigRef config) {
+  const bool installed = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
+    return child.config->name == config->name && !child.deleting;
+  });
+  if (!installed && !is_wanted(sa, config->name)) queue_task(sa, CreateChild{std::move(config)});
+}
+
+void queue_task(IkeSa& sa, Task&& task) { sa.in<Established>()->queue.push_back(std::move(task)); }
+
+void queue_ike_delete(IkeSa& sa) {
+  auto& up = *sa.in<Established>();
+  up.queue.clear();
+  up.queue.push_back(DeleteIke{});
+}
+
+void run_next_task(Host& host, IkeSa& sa, TimePoint now) {
+  // A task may find that there is nothing to do; then the next one starts.
+  while (auto* up = sa.in<Established>()) {
+    if (sa.outstanding || up->queue.empty()) return;
+    Task task = std::move(up->queue.front());
+    up->queue.pop_front();
+    std::visit(Starter{host, sa, now}, task);
+  }
+}
+
+std::vector<std::string> queued_task_names(const IkeSa& sa) {
+  std::vector<std::string> names;
+  if (const auto* up = sa.in<Established>())
+    for (const Task& task : up->queue) names.push_back(std::visit(TaskName{}, task));
+  return names;
+}
+
+std::vector<std::string> active_task_names(const IkeSa& sa) {
+  if (sa.in<InitSent>()) return {"IKE_VENDOR", "IKE_INIT", "IKE_NATD", "IKE_AUTH", "CHILD_CREATE"};
+  if (sa.in<AuthSent>()) return {"IKE_AUTH", "CHILD_CREATE"};
+  const auto* up = sa.in<Established>();
+  std::string name = up ? std::visit(TaskName{}, up->in_flight) : std::string();
+  if (name.empty()) return {};
+  return {std::move(name)};
+}
+
+}  // namespace culvert::ikev2

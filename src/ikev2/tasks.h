@@ -1,0 +1,19 @@
+// The queue of an established IKE SA: what we want of the peer, one request at a time.
+#pragma once
+
+#include "ikev2/channel.h"
+
+namespace culvert::ikev2 {
+
+// Adds a child to bring up, unless it is already queued, in flight or installed.
+void queue_child(IkeSa& sa, ChildConfigRef config);
+void queue_task(IkeSa& sa, Task&& task);
+// Deleting the IKE SA goes before everything that waits.
+void queue_ike_delete(IkeSa& sa);
+// Sends the next request when none is in flight.
+void run_next_task(Host& host, IkeSa& sa, TimePoint now);
+// strongSwan's names of what is queued and in flight, for list-sas.
+std::vector<std::string> queued_task_names(const IkeSa& sa);
+std::vector<std::string> active_task_names(const IkeSa& sa);
+
+}  // namespace culvert::ikev2

@@ -1,0 +1,320 @@
+// What operators ask for. A command may have several parts; its CommandDone comes after the last.
+#include <algorithm>
+
+#include "ikev2/child.h"
+#include "ikev2/ike_sa_init.h"
+#include "ikev2/tasks.h"
+#include "shard/impl.h"
+
+namespace culvert {
+namespace {
+
+bool is_negotiated(const ChildConfig& child) {
+  return child.mode != Mode::pass && child.mode != Mode::drop;
+}
+
+// Traps lie below the policies of SAs, which have the default priority of 1,000.
+constexpr std::uint32_t kTrapPriority = 2'000;
+
+bool wants_trap(const ChildConfig& child) {
+  return child.start_action == StartAction::trap ||
+         child.start_action == StartAction::trap_and_start || !is_negotiated(child);
+}
+bool wants_start(const ChildConfig& child) {
+  return child.start_action == StartAction::start ||
+         child.start_action == StartAction::trap_and_start;
+}
+
+}  // namespace
+
+void Shard::Impl::command(Command&& command, TimePoint now) {
+  now_ = now;
+  std::visit([&](auto&& one) { run(std::move(one), now); }, std::move(command));
+  settle_replaced(now);
+}
+
+// ---- keeping count of a command's parts ----
+
+void Shard::Impl::expect(CommandId command, std::uint32_t parts) {
+  if (command) trackers_[command].parts += parts;
+}
+
+void Shard::Impl::finished(CommandId command, bool success, const std::string& explanation) {
+  const auto at = trackers_.find(command);
+  if (at == trackers_.end()) return;
+  Tracker& tracker = at->second;
+  if (!success && tracker.success) {
+    tracker.success = false;
+    tracker.explanation = explanation;
+  }
+  if (--tracker.parts > 0) return;
+  outputs_.push_back(CommandDone{command, tracker.success, std::move(tracker.explanation)});
+  trackers_.erase(at);
+}
+
+void Shard::Impl::done(CommandId command, bool success, std::string explanation) {
+  if (command) outputs_.push_back(CommandDone{command, success, std::move(explanation)});
+}
+
+// ---- initiate ----
+
+void Shard::Impl::run(Initiate&& command, TimePoint now) {
+  ConnectionRef connection = command.connection.empty() ? connections_.find_by_child(command.child)
+                                                        : connections_.find(command.connection);
+  if (!connection)
+    return done(command.id, false,
+                command.connection.empty()
+                    ? "no connection has a child '" + command.child + "'"
+                    : "no connection '" + command.connection + "' is loaded");
+  std::vector<const ChildConfig*> children;
+  if (!command.child.empty()) {
+    const ChildConfig* child = connection->child(command.child);
+    if (!child)
+      return done(command.id, false,
+                  "connection '" + connection->name + "' has no child '" + command.child + "'");
+    children.push_back(child);
+  }
+  bring_up(command.id, connection, std::move(children), now);
+}
+
+// Established SA of the connection, else one that is being set up by us.
+IkeSa* Shard::Impl::find_sa_of(const ConnectionRef& connection) {
+  const std::uint64_t key = key_of(connection->name);
+  auto at = by_connection_.lower_bound({key, SaHandle{}});
+  for (; at != by_connection_.end() && at->first == key; ++at) {
+    IkeSa* sa = sas_.get(at->second);
+    if (sa && !sa->closed() && sa->connection->name == connection->name) return sa;
+  }
+  return nullptr;
+}
+
+void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
+                           std::vector<const ChildConfig*> children, TimePoint now) {
+  if (children.empty())
+    for (const ChildConfig& child : connection->children)
+      if (is_negotiated(child)) children.push_back(&child);
+  std::vector<ikev2::Waiter> waiters;
+  for (const ChildConfig* child : children) waiters.push_back({command, child->name});
+  if (waiters.empty()) waiters.push_back({command, {}});
+  expect(command, static_cast<std::uint32_t>(waiters.size()));
+
+  if (IkeSa* sa = find_sa_of(connection)) {
+    const SaHandle handle = sa->self;
+    if (!sa->in<ikev2::Established>()) {
+      std::ranges::move(waiters, std::back_inserter(sa->waiters));
+      return;
+    }
+    for (ikev2::Waiter& waiter : waiters) {
+      const bool up = waiter.child.empty() ||
+                      std::ranges::any_of(sa->children, [&](const ikev2::ChildSa& child) {
+                        return child.config->name == waiter.child && !child.deleting;
+                      });
+      if (up) {
+        finished(waiter.command, true, {});
+        continue;
+      }
+      ikev2::queue_child(*sa, ikev2::child_ref(connection, connection->child(waiter.child)));
+      sa->waiters.push_back(std::move(waiter));
+    }
+    ikev2::run_next_task(*this, *sa, now);
+    return settle(handle, now);
+  }
+  for (auto& [job, pending] : resolving_)
+    if (pending.connection->name == connection->name) {
+      std::ranges::move(waiters, std::back_inserter(pending.waiters));
+      return;
+    }
+  const bool local_known =
+      connection->local_addrs.size() == 1 && connection->local_addrs[0].is_single();
+  const bool remote_known =
+      connection->remote_addrs.size() == 1 && connection->remote_addrs[0].is_single();
+  if (local_known && remote_known)
+    return start(connection, std::move(waiters), connection->local_addrs[0].first,
+                 connection->remote_addrs[0].first, now);
+  const JobId job{++last_job_};
+  resolving_[job] = PendingStart{connection, std::move(waiters)};
+  outputs_.push_back(ResolvePeer{job, connection});
+}
+
+void Shard::Impl::complete(JobId job, PeerResolution&& answer, TimePoint now) {
+  now_ = now;
+  const auto at = resolving_.find(job);
+  if (at == resolving_.end()) return;
+  PendingStart pending = std::move(at->second);
+  resolving_.erase(at);
+  if (!answer.remote.is_none() && !answer.local.is_none())
+    return start(pending.connection, std::move(pending.waiters), answer.local, answer.remote, now);
+  trace::Event event;
+  event.subject.connection = pending.connection->name;
+  event.body = trace::PeerNotResolved{std::move(answer.error)};
+  const std::string why = trace::sentence_of(event);
+  emit(std::move(event));
+  for (const ikev2::Waiter& waiter : pending.waiters) finished(waiter.command, false, why);
+  if (!pending.connection->keep_up || shutting_down_) return;
+  Restart& restart = restarts_[pending.connection->name];
+  restart.at = now + std::chrono::seconds(10);
+  restart_timers_.schedule(restart.at, pending.connection->name);
+}
+
+void Shard::Impl::start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
+                        const IpAddress& local, const IpAddress& remote, TimePoint now) {
+  IkeSa& sa = create();
+  const SaHandle handle = sa.self;
+  sa.connection = connection;
+  sa.waiters = std::move(waiters);
+  sa.spi_i = new_ike_spi();
+  sa.local = {local, options_.ike_port};
+  sa.remote = {remote, connection->remote_port};
+  by_spi_[sa.spi_i] = handle;
+  by_connection_.insert({key_of(connection->name), handle});
+  ikev2::initiate(*this, sa, now);
+  settle(handle, now);
+}
+
+// ---- terminate ----
+
+void Shard::Impl::terminate_ike(CommandId command, IkeSa& sa, bool force, TimePoint now) {
+  expect(command, 1);
+  sa.close_waiters.push_back(command);
+  if (!sa.in<ikev2::Established>()) {
+    ikev2::close(sa, "us");
+  } else {
+    ikev2::queue_ike_delete(sa);
+    if (force) sa.outstanding.reset();
+    ikev2::run_next_task(*this, sa, now);
+    if (force) ikev2::close(sa, "us");
+  }
+  settle(sa.self, now);
+}
+
+void Shard::Impl::terminate_child(CommandId command, IkeSa& sa, SaPairId pair, TimePoint now) {
+  expect(command, 1);
+  if (command) child_close_waiters_.emplace(pair, command);
+  ikev2::queue_task(sa, ikev2::DeleteChild{pair});
+  ikev2::run_next_task(*this, sa, now);
+  settle(sa.self, now);
+}
+
+void Shard::Impl::run(Terminate&& command, TimePoint now) {
+  const bool by_child = !command.child.empty() || command.child_unique_id != 0;
+  std::vector<SaHandle> ikes;
+  std::vector<std::pair<SaHandle, SaPairId>> children;
+  sas_.for_each([&](SaHandle handle, IkeSa& sa) {
+    if (!sa.connection) return;
+    if (!command.connection.empty() && sa.connection->name != command.connection) return;
+    if (command.ike_unique_id && sa.unique_id != command.ike_unique_id) return;
+    if (!by_child) return ikes.push_back(handle);
+    for (const ikev2::ChildSa& child : sa.children)
+      if ((command.child.empty() || child.config->name == command.child) &&
+          (!command.child_unique_id || child.unique_id == command.child_unique_id))
+        children.emplace_back(handle, child.pair);
+  });
+  if (ikes.empty() && children.empty())
+    return done(command.id, false, "no matching SAs to terminate found");
+  expect(command.id, 1);  // keeps the command open until all parts are under way
+  for (const SaHandle handle : ikes)
+    if (IkeSa* sa = sas_.get(handle)) terminate_ike(command.id, *sa, command.force, now);
+  for (const auto& [handle, pair] : children)
+    if (IkeSa* sa = sas_.get(handle); sa && sa->in<ikev2::Established>())
+      terminate_child(command.id, *sa, pair, now);
+  finished(command.id, true, {});
+}
+
+void Shard::Impl::run(Shutdown&& command, TimePoint now) {
+  shutting_down_ = true;
+  shutdown_deadline_ = command.deadline;
+  restarts_.clear();
+  while (!traps_.empty()) {
+    const auto name = traps_.begin()->first;
+    uninstall_trap(name.first, name.second);
+  }
+  expect(command.id, 1);
+  std::vector<SaHandle> all;
+  sas_.for_each([&](SaHandle handle, IkeSa&) { all.push_back(handle); });
+  for (const SaHandle handle : all)
+    if (IkeSa* sa = sas_.get(handle)) terminate_ike(command.id, *sa, false, now);
+  finished(command.id, true, {});
+}
+
+// ---- configuration ----
+
+void Shard::Impl::run(LoadConnection&& command, TimePoint now) {
+  const ConnectionRef connection = std::move(command.connection);
+  if (auto old = connections_.find(connection->name))
+    for (const ChildConfig& child : old->children) uninstall_trap(old->name, child.name);
+  connections_.add(connection);
+  std::vector<const ChildConfig*> to_start;
+  for (const ChildConfig& child : connection->children) {
+    if (wants_trap(child)) install_trap(connection, child);
+    if (is_negotiated(child) && (connection->keep_up || wants_start(child)))
+      to_start.push_back(&child);
+  }
+  if (!to_start.empty()) bring_up({}, connection, std::move(to_start), now);
+}
+
+void Shard::Impl::run(UnloadConnection&& command, TimePoint) {
+  if (auto old = connections_.find(command.name))
+    for (const ChildConfig& child : old->children) uninstall_trap(old->name, child.name);
+  restarts_.erase(command.name);
+  const bool found = connections_.remove(command.name);
+  done(command.id, found, found ? "" : "no connection '" + command.name + "' is loaded");
+}
+
+void Shard::Impl::run(LoadSecret&& command, TimePoint) { secrets_.add(std::move(command.secret)); }
+
+void Shard::Impl::run(UnloadSecret&& command, TimePoint) {
+  const bool found = secrets_.remove(command.secret_id);
+  done(command.id, found, found ? "" : "no secret '" + command.secret_id + "' is loaded");
+}
+
+void Shard::Impl::run(ClearSecrets&&, TimePoint) { secrets_.clear(); }
+
+// ---- traps ----
+
+void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfig& child) {
+  const std::pair name{connection->name, child.name};
+  if (traps_.contains(name) || !child.policies) return;
+  const auto host_of = [](const std::vector<AddressPattern>& patterns) {
+    return !patterns.empty() && patterns[0].is_single() ? patterns[0].first : IpAddress{};
+  };
+  InstallPolicy policy;
+  policy.policy = new_policy_id();
+  policy.local_ts = resolve(child.local, host_of(connection->local_addrs));
+  policy.remote_ts = resolve(child.remote, host_of(connection->remote_addrs));
+  policy.mode = child.mode;
+  policy.priority = child.priority ? child.priority : kTrapPriority;
+  traps_[name] = Trap{policy.policy, connection, connection->child(child.name)};
+  trap_names_[policy.policy] = name;
+  apply(std::move(policy));
+}
+
+bool Shard::Impl::uninstall_trap(const std::string& connection, const std::string& child) {
+  const auto at = traps_.find({connection, child});
+  if (at == traps_.end()) return false;
+  trap_names_.erase(at->second.policy);
+  apply(DeletePolicy{at->second.policy});
+  traps_.erase(at);
+  return true;
+}
+
+void Shard::Impl::run(InstallTrap&& command, TimePoint) {
+  ConnectionRef connection = command.connection.empty() ? connections_.find_by_child(command.child)
+                                                        : connections_.find(command.connection);
+  const ChildConfig* child = connection ? connection->child(command.child) : nullptr;
+  if (!child) return done(command.id, false, "no child '" + command.child + "' is loaded");
+  install_trap(connection, *child);
+  done(command.id, true, {});
+}
+
+void Shard::Impl::run(UninstallTrap&& command, TimePoint) {
+  for (const auto& [name, trap] : traps_)
+    if (name.second == command.child &&
+        (command.connection.empty() || name.first == command.connection)) {
+      const std::string connection = name.first;
+      uninstall_trap(connection, command.child);
+      return done(command.id, true, {});
+    }
+  done(command.id, false, "no policy of child '" + command.child + "' is installed");
+}
+
+}  // namespace culvert

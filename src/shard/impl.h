@@ -1,0 +1,185 @@
+// The inside of a shard: its tables, and itself as the host of its IKE SAs.
+// Invariant: every IKE SA is in sas_ and by_spi_ for its whole life; every other index is derived
+// from its state and is cleared in retire().
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/timer_queue.h"
+#include "ikev2/host.h"
+#include "shard/cookie.h"
+#include "shard/shard.h"
+
+namespace culvert {
+
+using ikev2::IkeSa;
+using SaHandle = Handle<IkeSa>;
+
+class Shard::Impl final : public ikev2::Host {
+ public:
+  Impl(ShardOptions options, Provider& provider);
+
+  // routing.cc
+  void receive(const Datagram& datagram, TimePoint now);
+  // commands.cc
+  void command(Command&& command, TimePoint now);
+  void complete(JobId job, PeerResolution&& answer, TimePoint now);
+  // notices.cc
+  void notice(const SadNotice& notice, TimePoint now);
+  void install_failed(SaPairId pair, const Error& error, TimePoint now);
+  // shard.cc
+  Output poll(TimePoint now);
+  // report.cc
+  std::vector<IkeSaStatus> list_sas(TimePoint now) const;
+  std::vector<PolicyStatus> list_policies() const;
+  ShardStatistics statistics() const;
+  const trace::Counters& counters() const { return counters_; }
+
+  // Host
+  Provider& provider() override { return provider_; }
+  const IkeOptions& options() const override { return options_; }
+  const ConnectionTable& connections() const override { return connections_; }
+  const SecretStore& secrets() const override { return secrets_; }
+  void transmit(Transmit&& message) override { outputs_.push_back(std::move(message)); }
+  void apply(SadOp&& operation) override { outputs_.push_back(std::move(operation)); }
+  void emit(trace::Event&& event) override;
+  void finished(CommandId command, bool success, const std::string& explanation) override;
+  void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) override;
+  std::uint64_t new_ike_spi() override;
+  std::uint32_t new_child_spi() override;
+  void release_child_spi(std::uint32_t spi) override { child_spis_.erase(spi); }
+  std::uint32_t new_unique_id() override { return ++last_unique_id_; }
+  SaPairId new_pair_id() override { return {++last_pair_}; }
+  PolicyId new_policy_id() override { return {++last_policy_}; }
+  std::uint32_t new_reqid() override { return ++last_reqid_; }
+  void authenticated(IkeSa& sa, bool initial_contact) override;
+  bool is_first_contact(const IkeSa& sa) const override;
+  void own_pair(SaPairId pair, const IkeSa& sa) override { pair_owner_[pair] = sa.self; }
+  void disown_pair(SaPairId pair) override;
+
+ private:
+  // ---- SAs (lifecycle.cc) ----
+  IkeSa& create();
+  // After anything has touched an SA: takes it down if it is closed, else arms its timer.
+  void settle(SaHandle handle, TimePoint now);
+  void settle_replaced(TimePoint now);
+  void retire(SaHandle handle, TimePoint now);
+  void index_half_open(const IkeSa& sa);
+  void unindex_half_open(const IkeSa& sa);
+  void expire_timers(TimePoint now);
+  // Connections that must stay up are tried again, later each time.
+  void schedule_restart(const IkeSa& sa, bool was_established, TimePoint now);
+  void restart_due(TimePoint now);
+
+  // ---- messages (routing.cc) ----
+  void answer_first_message(const wire::Header& header, const Datagram& datagram, TimePoint now);
+  bool repeat_first_response(const wire::Header& header, const Datagram& datagram);
+  bool admit(const wire::Header& header, std::span<const wire::Payload> payloads,
+             const Datagram& datagram, TimePoint now);
+  void refuse_version(const wire::Header& header, const Datagram& datagram);
+  void drop(const Datagram& datagram, Reason reason, std::string_view what,
+            std::uint32_t offset = 0);
+
+  // ---- commands (commands.cc) ----
+  void run(Initiate&& command, TimePoint now);
+  void run(Terminate&& command, TimePoint now);
+  void run(LoadConnection&& command, TimePoint now);
+  void run(UnloadConnection&& command, TimePoint now);
+  void run(LoadSecret&& command, TimePoint now);
+  void run(UnloadSecret&& command, TimePoint now);
+  void run(ClearSecrets&& command, TimePoint now);
+  void run(InstallTrap&& command, TimePoint now);
+  void run(UninstallTrap&& command, TimePoint now);
+  void run(Shutdown&& command, TimePoint now);
+  void bring_up(CommandId command, const ConnectionRef& connection,
+                std::vector<const ChildConfig*> children, TimePoint now);
+  void start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
+             const IpAddress& local, const IpAddress& remote, TimePoint now);
+  IkeSa* find_sa_of(const ConnectionRef& connection);
+  void terminate_ike(CommandId command, IkeSa& sa, bool force, TimePoint now);
+  void terminate_child(CommandId command, IkeSa& sa, SaPairId pair, TimePoint now);
+  void expect(CommandId command, std::uint32_t parts);
+  void done(CommandId command, bool success, std::string explanation);
+  void install_trap(const ConnectionRef& connection, const ChildConfig& child);
+  bool uninstall_trap(const std::string& connection, const std::string& child);
+
+  struct PeerKey {
+    std::uint64_t spi;
+    Endpoint peer;
+    bool operator==(const PeerKey&) const = default;
+  };
+  // Seeded, because peers choose these keys.
+  struct PeerKeyHash {
+    std::uint64_t seed;
+    std::size_t operator()(const PeerKey& key) const noexcept {
+      std::uint64_t h = (key.spi ^ seed) * 0x9e3779b97f4a7c15u;
+      h ^= std::hash<Endpoint>{}(key.peer) + seed + (h >> 31);
+      return static_cast<std::size_t>(h * 0xbf58476d1ce4e5b9u);
+    }
+  };
+  using NameIndex = std::set<std::pair<std::uint64_t, SaHandle>>;
+  static std::uint64_t key_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
+  static std::uint64_t identity_key(const IkeSa& sa);
+
+  struct Tracker {
+    std::uint32_t parts = 0;
+    bool success = true;
+    std::string explanation;
+  };
+  struct PendingStart {
+    ConnectionRef connection;
+    std::vector<ikev2::Waiter> waiters;
+  };
+  struct Trap {
+    PolicyId policy;
+    ConnectionRef connection;
+    const ChildConfig* child;
+  };
+  struct Restart {
+    TimePoint at;
+    std::uint32_t attempt = 0;
+  };
+
+  ShardOptions options_;
+  Provider& provider_;
+  ConnectionTable connections_;
+  SecretStore secrets_;
+  CookieJar cookies_;
+  trace::Counters counters_;
+  std::deque<Output> outputs_;
+  TimePoint now_{};  // of the input that is being worked on
+
+  Slab<IkeSa> sas_;
+  std::unordered_map<std::uint64_t, SaHandle> by_spi_;
+  std::unordered_map<PeerKey, SaHandle, PeerKeyHash> half_open_;
+  std::unordered_map<IpAddress, std::uint32_t> half_open_by_address_;
+  std::unordered_map<SaPairId, SaHandle> pair_owner_;
+  std::unordered_set<std::uint32_t> child_spis_;
+  NameIndex by_identity_, by_connection_;
+  std::vector<SaHandle> replaced_;
+  TimerQueue<SaHandle> timers_;
+
+  std::map<CommandId, Tracker> trackers_;
+  std::multimap<SaPairId, CommandId> child_close_waiters_;
+  std::map<JobId, PendingStart> resolving_;
+  std::map<std::pair<std::string, std::string>, Trap> traps_;
+  std::unordered_map<PolicyId, std::pair<std::string, std::string>> trap_names_;
+  std::map<std::string, Restart> restarts_;
+  TimerQueue<std::string> restart_timers_;
+  TimePoint shutdown_deadline_ = kNever;
+  CommandId shutdown_command_;
+  bool shutting_down_ = false;
+
+  // Events that strangers can cause are counted always and told a bounded number of times a second.
+  TimePoint stranger_second_{};
+  std::uint32_t stranger_events_ = 0;
+
+  std::uint32_t last_unique_id_ = 0, last_reqid_ = 0;
+  std::uint64_t last_pair_ = 0, last_policy_ = 0, last_job_ = 0;
+};
+
+}  // namespace culvert

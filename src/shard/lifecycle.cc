@@ -1,0 +1,208 @@
+// The life of IKE SAs in a shard: numbers, indexes, timers, taking down, starting again.
+#include <algorithm>
+
+#include "ikev2/child.h"
+#include "ikev2/dispatch.h"
+#include "ikev2/tasks.h"
+#include "shard/impl.h"
+
+namespace culvert {
+namespace {
+
+// Six bits of an ESP SPI and eight of an IKE SPI name the shard.
+constexpr unsigned kChildSpiShardShift = 26;
+constexpr unsigned kIkeSpiShardShift = 56;
+constexpr std::uint32_t kFirstChildSpi = 256;  // RFC 4303, 2.1: 1 to 255 are reserved
+
+constexpr std::uint32_t kStrangerEventsPerSecond = 100;
+
+// Waiting times before a connection that must stay up is tried again.
+constexpr Duration kFirstRestart = std::chrono::seconds(1);
+constexpr Duration kLongestRestart = std::chrono::minutes(1);
+
+// Whether anybody on the network can cause such an event without a key.
+bool from_strangers(const trace::Body& body) {
+  return std::holds_alternative<trace::MessageDropped>(body) ||
+         std::holds_alternative<trace::CookieDemanded>(body) ||
+         std::holds_alternative<trace::HalfOpenRefused>(body) ||
+         std::holds_alternative<trace::NoConnectionForAddresses>(body) ||
+         std::holds_alternative<trace::NoCommonProposal>(body) ||
+         std::holds_alternative<trace::BadPublicValue>(body);
+}
+
+std::uint64_t identity_pair_key(const Identity& local, const Identity& remote) {
+  const std::hash<std::string> hash;
+  return hash(index_key(local)) * 31 + hash(index_key(remote));
+}
+
+}  // namespace
+
+void Shard::Impl::emit(trace::Event&& event) {
+  counters_.count(event);
+  if (from_strangers(event.body)) {
+    if (now_ - stranger_second_ >= std::chrono::seconds(1)) {
+      stranger_second_ = now_;
+      stranger_events_ = 0;
+    }
+    if (++stranger_events_ > kStrangerEventsPerSecond) return;
+  }
+  outputs_.push_back(std::move(event));
+}
+
+std::uint64_t Shard::Impl::new_ike_spi() {
+  constexpr std::uint64_t kMask = (std::uint64_t{1} << kIkeSpiShardShift) - 1;
+  for (;;) {
+    std::uint8_t octets[8];
+    provider_.random(octets);
+    const std::uint64_t spi = (load_be<std::uint64_t>(octets) & kMask) |
+                              (std::uint64_t{options_.index} << kIkeSpiShardShift);
+    if (spi != 0 && !by_spi_.contains(spi)) return spi;
+  }
+}
+
+std::uint32_t Shard::Impl::new_child_spi() {
+  constexpr std::uint32_t kMask = (std::uint32_t{1} << kChildSpiShardShift) - 1;
+  for (;;) {
+    std::uint8_t octets[4];
+    provider_.random(octets);
+    const std::uint32_t random = load_be<std::uint32_t>(octets) & kMask;
+    const std::uint32_t spi =
+        random | (static_cast<std::uint32_t>(options_.index) << kChildSpiShardShift);
+    if (random >= kFirstChildSpi && child_spis_.insert(spi).second) return spi;
+  }
+}
+
+IkeSa& Shard::Impl::create() {
+  const SaHandle handle = sas_.emplace();
+  IkeSa& sa = *sas_.get(handle);
+  sa.self = handle;
+  sa.unique_id = new_unique_id();
+  return sa;
+}
+
+void Shard::Impl::index_half_open(const IkeSa& sa) {
+  half_open_[{sa.spi_i, sa.first_remote}] = sa.self;
+  ++half_open_by_address_[sa.first_remote.address];
+}
+
+void Shard::Impl::unindex_half_open(const IkeSa& sa) {
+  const auto at = half_open_.find({sa.spi_i, sa.first_remote});
+  if (at == half_open_.end() || at->second != sa.self) return;
+  half_open_.erase(at);
+  const auto count = half_open_by_address_.find(sa.first_remote.address);
+  if (count != half_open_by_address_.end() && --count->second == 0)
+    half_open_by_address_.erase(count);
+}
+
+std::uint64_t Shard::Impl::identity_key(const IkeSa& sa) {
+  return identity_pair_key(sa.local_id, sa.remote_id);
+}
+
+void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
+  unindex_half_open(sa);
+  const std::uint64_t key = identity_key(sa);
+  const bool replace = sa.connection->unique == Unique::replace ||
+                       (initial_contact && sa.connection->unique != Unique::never);
+  if (replace) {
+    auto at = by_identity_.lower_bound({key, SaHandle{}});
+    for (; at != by_identity_.end() && at->first == key; ++at) {
+      IkeSa* other = sas_.get(at->second);
+      if (!other || other->local_id != sa.local_id || other->remote_id != sa.remote_id) continue;
+      ikev2::close(*other, "replacement");
+      replaced_.push_back(at->second);
+    }
+  }
+  by_identity_.insert({key, sa.self});
+  by_connection_.insert({key_of(sa.connection->name), sa.self});
+  restarts_.erase(sa.connection->name);
+}
+
+bool Shard::Impl::is_first_contact(const IkeSa& sa) const {
+  const std::uint64_t key = identity_key(sa);
+  const auto at = by_identity_.lower_bound({key, SaHandle{}});
+  return at == by_identity_.end() || at->first != key;
+}
+
+void Shard::Impl::disown_pair(SaPairId pair) {
+  pair_owner_.erase(pair);
+  auto [first, last] = child_close_waiters_.equal_range(pair);
+  for (auto at = first; at != last; ++at) finished(at->second, true, {});
+  child_close_waiters_.erase(first, last);
+}
+
+void Shard::Impl::settle(SaHandle handle, TimePoint now) {
+  IkeSa* sa = sas_.get(handle);
+  if (!sa) return;
+  if (sa->closed()) return retire(handle, now);
+  const TimePoint next = sa->next_deadline();
+  if (next < sa->armed) {
+    sa->armed = next;
+    timers_.schedule(next, handle);
+  }
+}
+
+void Shard::Impl::settle_replaced(TimePoint now) {
+  for (const SaHandle handle : std::exchange(replaced_, {})) settle(handle, now);
+}
+
+void Shard::Impl::retire(SaHandle handle, TimePoint now) {
+  IkeSa& sa = *sas_.get(handle);
+  const std::string_view by = sa.in<ikev2::Closed>()->by;
+  const bool was_established = sa.established != kNever;
+  while (!sa.children.empty()) ikev2::remove_child(*this, sa, sa.children.back().pair, by);
+  ikev2::withdraw_offer(*this, sa);
+  if (was_established) {
+    up_down(sa, false, std::nullopt);
+    ikev2::emit(*this, sa, trace::IkeDeleted{by});
+    by_identity_.erase({identity_key(sa), handle});
+  }
+  if (sa.connection) by_connection_.erase({key_of(sa.connection->name), handle});
+  unindex_half_open(sa);
+  by_spi_.erase(sa.our_spi());
+  const std::string why =
+      sa.last_failure.empty() ? "the IKE SA was closed: " + std::string(by) : sa.last_failure;
+  for (const ikev2::Waiter& waiter : std::exchange(sa.waiters, {}))
+    finished(waiter.command, false, why);
+  for (const CommandId command : std::exchange(sa.close_waiters, {})) finished(command, true, {});
+  if (sa.connection) schedule_restart(sa, was_established, now);
+  sas_.erase(handle);
+}
+
+void Shard::Impl::expire_timers(TimePoint now) {
+  if (shutdown_deadline_ <= now) {
+    shutdown_deadline_ = kNever;
+    sas_.for_each([&](SaHandle handle, IkeSa& sa) {
+      ikev2::close(sa, "shutdown");
+      retire(handle, now);
+    });
+  }
+  while (auto handle = timers_.pop_due(now)) {
+    IkeSa* sa = sas_.get(*handle);
+    if (!sa) continue;
+    sa->armed = kNever;
+    if (sa->next_deadline() <= now) ikev2::expire(*this, *sa, now);
+    settle(*handle, now);
+  }
+}
+
+void Shard::Impl::schedule_restart(const IkeSa& sa, bool was_established, TimePoint now) {
+  const std::string_view by = sa.in<ikev2::Closed>()->by;
+  const ConnectionRef current = connections_.find(sa.connection->name);
+  if (shutting_down_ || !current || !current->keep_up || by == "us" || by == "replacement") return;
+  if (find_sa_of(current)) return;
+  Restart& restart = restarts_[current->name];
+  const auto shift = was_established ? 0 : std::min(restart.attempt++, 6u);
+  restart.at = now + std::min(kLongestRestart, kFirstRestart * (1 << shift));
+  restart_timers_.schedule(restart.at, current->name);
+}
+
+void Shard::Impl::restart_due(TimePoint now) {
+  while (auto name = restart_timers_.pop_due(now)) {
+    const auto at = restarts_.find(*name);
+    if (at == restarts_.end() || at->second.at > now) continue;
+    at->second.at = kNever;
+    if (auto connection = connections_.find(*name)) bring_up({}, connection, {}, now);
+  }
+}
+
+}  // namespace culvert

@@ -1,0 +1,59 @@
+// What the data plane tells: traffic for a trap, limits reached, moved peers, signs of life.
+#include "ikev2/child.h"
+#include "ikev2/tasks.h"
+#include "shard/impl.h"
+
+namespace culvert {
+
+void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
+  now_ = now;
+  if (const auto* acquire = std::get_if<Acquire>(&notice)) {
+    const auto at = trap_names_.find(acquire->policy);
+    if (at == trap_names_.end()) return;
+    const Trap& trap = traps_.at(at->second);
+    return bring_up({}, trap.connection, {trap.child}, now);
+  }
+  const SaPairId pair = std::visit(
+      [](const auto& one) {
+        if constexpr (requires { one.pair; })
+          return one.pair;
+        else
+          return SaPairId{};
+      },
+      notice);
+  const auto owner = pair_owner_.find(pair);
+  IkeSa* sa = owner == pair_owner_.end() ? nullptr : sas_.get(owner->second);
+  if (!sa || !sa->in<ikev2::Established>()) return;
+  if (std::holds_alternative<Activity>(notice)) {
+    sa->last_inbound = now;
+  } else if (const auto* moved = std::get_if<MappingChange>(&notice)) {
+    // RFC 7296, 2.23: only a peer behind a NAT may move without saying so.
+    if (!sa->nat_remote) return;
+    sa->remote = moved->remote;
+    for (const ikev2::ChildSa& child : sa->children)
+      apply(UpdateSa{child.pair, sa->local, sa->remote, sa->udp_encap});
+  } else if (const auto* expired = std::get_if<Expire>(&notice); expired && expired->hard) {
+    const ikev2::ChildSa* child = sa->child_by_pair(pair);
+    if (!child || child->deleting) return;
+    const ikev2::ChildConfigRef config = child->config;
+    ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
+    if (sa->connection->keep_up) ikev2::queue_task(*sa, ikev2::CreateChild{config});
+    ikev2::run_next_task(*this, *sa, now);
+  }
+  settle(owner->second, now);
+}
+
+void Shard::Impl::install_failed(SaPairId pair, const Error& error, TimePoint now) {
+  now_ = now;
+  const auto owner = pair_owner_.find(pair);
+  IkeSa* sa = owner == pair_owner_.end() ? nullptr : sas_.get(owner->second);
+  if (!sa) return;
+  const ikev2::ChildSa* child = sa->child_by_pair(pair);
+  ikev2::emit(*this, *sa, trace::SadFailed{error.reason}, child ? child->config.get() : nullptr);
+  if (!child || child->deleting || !sa->in<ikev2::Established>()) return;
+  ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
+  ikev2::run_next_task(*this, *sa, now);
+  settle(sa->self, now);
+}
+
+}  // namespace culvert

@@ -1,0 +1,91 @@
+// A shard's answers to questions.
+#include "ikev2/tasks.h"
+#include "shard/impl.h"
+
+namespace culvert {
+namespace {
+
+ChildSaStatus status_of(const IkeSa& sa, const ikev2::ChildSa& child) {
+  ChildSaStatus status;
+  status.name = child.config->name;
+  status.unique_id = child.unique_id;
+  status.reqid = child.reqid;
+  status.state = child.deleting ? "DELETING" : "INSTALLED";
+  status.mode = child.mode;
+  status.protocol = child.protocol;
+  status.udp_encap = sa.udp_encap;
+  status.spi_in = child.spi_in;
+  status.spi_out = child.spi_out;
+  status.suite = child.suite;
+  status.pair = child.pair;
+  status.local_ts = child.local_ts;
+  status.remote_ts = child.remote_ts;
+  status.installed = child.installed;
+  status.rekey_at = child.rekey_at;
+  status.expires_at = child.expires_at;
+  return status;
+}
+
+std::string state_name(const IkeSa& sa) {
+  const auto* up = sa.in<ikev2::Established>();
+  if (!up) return sa.closed() && sa.established != kNever ? "DELETING" : "CONNECTING";
+  return std::holds_alternative<ikev2::DeleteIke>(up->in_flight) ? "DELETING" : "ESTABLISHED";
+}
+
+IkeSaStatus status_of(const IkeSa& sa) {
+  IkeSaStatus status;
+  if (sa.connection) status.name = sa.connection->name;
+  status.unique_id = sa.unique_id;
+  status.state = state_name(sa);
+  status.local = sa.local;
+  status.remote = sa.remote;
+  status.local_id = to_string(sa.local_id);
+  status.remote_id = to_string(sa.remote_id);
+  status.initiator = sa.is_initiator();
+  status.spi_i = sa.spi_i;
+  status.spi_r = sa.spi_r;
+  status.nat_local = sa.nat_local;
+  status.nat_remote = sa.nat_remote;
+  status.nat_fake = sa.nat_fake;
+  status.suite = sa.suite;
+  status.created = sa.created;
+  status.established = sa.established;
+  status.tasks_queued = ikev2::queued_task_names(sa);
+  status.tasks_active = ikev2::active_task_names(sa);
+  for (const ikev2::ChildSa& child : sa.children) status.children.push_back(status_of(sa, child));
+  return status;
+}
+
+}  // namespace
+
+void Shard::Impl::up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) {
+  outputs_.push_back(UpDown{up, child, status_of(sa)});
+}
+
+std::vector<IkeSaStatus> Shard::Impl::list_sas(TimePoint) const {
+  std::vector<IkeSaStatus> all;
+  all.reserve(sas_.size());
+  sas_.for_each([&](SaHandle, const IkeSa& sa) { all.push_back(status_of(sa)); });
+  return all;
+}
+
+std::vector<PolicyStatus> Shard::Impl::list_policies() const {
+  std::vector<PolicyStatus> all;
+  for (const auto& [name, trap] : traps_)
+    all.push_back({name.second, name.first, trap.child->mode, true, resolve(trap.child->local, {}),
+                   resolve(trap.child->remote, {})});
+  sas_.for_each([&](SaHandle, const IkeSa& sa) {
+    for (const ikev2::ChildSa& child : sa.children)
+      if (child.config->policies)
+        all.push_back({child.config->name, sa.connection->name, child.mode, false, child.local_ts,
+                       child.remote_ts});
+  });
+  return all;
+}
+
+ShardStatistics Shard::Impl::statistics() const {
+  return {sas_.size(), sas_.size() - static_cast<std::size_t>(by_identity_.size()),
+          pair_owner_.size()};
+}
+
+}  // namespace culvert

@@ -1,0 +1,126 @@
+// From a datagram to the IKE SA that it belongs to, or to a new one: half-open limits and cookies.
+// Invariant: a stranger's message costs no memory before its address has answered a cookie, once
+// there are more half-open SAs than the threshold.
+#include "ikev2/dispatch.h"
+#include "ikev2/ike_sa_init.h"
+#include "shard/impl.h"
+
+namespace culvert {
+
+using wire::ExchangeType;
+using wire::NotifyType;
+
+void Shard::Impl::drop(const Datagram& datagram, Reason reason, std::string_view what,
+                       std::uint32_t offset) {
+  trace::Event event;
+  event.subject.local = datagram.local;
+  event.subject.remote = datagram.remote;
+  event.body = trace::MessageDropped{datagram.remote, reason, offset, what};
+  emit(std::move(event));
+}
+
+// RFC 7296, 2.5: a request of a higher major version is answered with the highest that we speak.
+void Shard::Impl::refuse_version(const wire::Header& header, const Datagram& datagram) {
+  drop(datagram, Reason::unsupported_version, "major version");
+  if (header.major > 2 && !header.response)
+    ikev2::send_unprotected_notify(*this, header, datagram, NotifyType::invalid_major_version, {});
+}
+
+void Shard::Impl::receive(const Datagram& datagram, TimePoint now) {
+  now_ = now;
+  auto header = wire::decode_header(datagram.payload);
+  if (!header) {
+    const auto peeked = wire::peek_header(datagram.payload);
+    if (peeked && header.error().reason == Reason::unsupported_version)
+      return refuse_version(*peeked, datagram);
+    return drop(datagram, header.error().reason, "IKE header", header.error().offset);
+  }
+  if (header->major != 2) return refuse_version(*header, datagram);
+  if (header->exchange == ExchangeType::ike_sa_init && !header->response)
+    return answer_first_message(*header, datagram, now);
+
+  const auto at = by_spi_.find(header->initiator ? header->spi_r : header->spi_i);
+  IkeSa* sa = at == by_spi_.end() ? nullptr : sas_.get(at->second);
+  if (!sa) return drop(datagram, Reason::not_found, "no IKE SA has this SPI");
+  const bool from_peer = header->initiator != sa->is_initiator();
+  const std::uint64_t theirs = sa->is_initiator() ? header->spi_r : header->spi_i;
+  const std::uint64_t expected = sa->is_initiator() ? sa->spi_r : sa->spi_i;
+  // Before IKE_SA_INIT is answered, the responder's SPI is not known yet.
+  if (!from_peer || (theirs != expected && !sa->in<ikev2::InitSent>()))
+    return drop(datagram, Reason::not_found, "the peer's SPI is another one");
+  const SaHandle handle = sa->self;
+  ikev2::receive(*this, *sa, *header, datagram, now);
+  settle(handle, now);
+  settle_replaced(now);
+}
+
+// A repeated IKE_SA_INIT request finds the answer that it already had (RFC 7296, 2.1).
+bool Shard::Impl::repeat_first_response(const wire::Header& header, const Datagram& datagram) {
+  const auto at = half_open_.find({header.spi_i, datagram.remote});
+  if (at == half_open_.end()) return false;
+  IkeSa* sa = sas_.get(at->second);
+  const auto* half_open = sa ? sa->in<ikev2::HalfOpen>() : nullptr;
+  if (half_open && equal(half_open->auth.init_request, datagram.payload))
+    transmit({datagram.local, datagram.remote, half_open->auth.init_response});
+  else
+    drop(datagram, Reason::no_match, "another IKE_SA_INIT with the SPI of a half-open IKE SA");
+  return true;
+}
+
+// Half-open limits: RFC 7296, 2.6. A cookie is asked for under load, or of an address that has many
+// half-open SAs; what has shown a cookie is bounded by the total only, so that a carrier's NAT with
+// many users is served.
+bool Shard::Impl::admit(const wire::Header& header, std::span<const wire::Payload> payloads,
+                        const Datagram& datagram, TimePoint now) {
+  trace::Event event;
+  event.subject.local = datagram.local;
+  event.subject.remote = datagram.remote;
+  if (half_open_.size() >= options_.max_half_open) {
+    event.body = trace::HalfOpenRefused{datagram.remote, half_open_.size()};
+    emit(std::move(event));
+    return false;
+  }
+  const auto same_address = half_open_by_address_.find(datagram.remote.address);
+  const bool crowded = same_address != half_open_by_address_.end() &&
+                       same_address->second >= options_.max_half_open_per_address;
+  if (half_open_.size() < options_.cookie_threshold && !crowded) return true;
+
+  const auto* nonce = wire::find<wire::Nonce>(payloads, wire::PayloadType::nonce);
+  if (!nonce) return true;  // refused for its syntax in a moment, without state
+  const auto* cookie = wire::find_notify(payloads, NotifyType::cookie);
+  if (cookie && cookies_.verify(cookie->data, nonce->data, datagram.remote, header.spi_i, now))
+    return true;
+  event.body = trace::CookieDemanded{datagram.remote, half_open_.size()};
+  emit(std::move(event));
+  wire::Header unanswered = header;
+  unanswered.spi_r = 0;
+  ikev2::send_unprotected_notify(*this, unanswered, datagram, NotifyType::cookie,
+                                 cookies_.make(nonce->data, datagram.remote, header.spi_i, now));
+  return false;
+}
+
+void Shard::Impl::answer_first_message(const wire::Header& header, const Datagram& datagram,
+                                       TimePoint now) {
+  if (!header.initiator || header.message_id != 0 || header.spi_r != 0)
+    return drop(datagram, Reason::bad_value, "IKE_SA_INIT request header");
+  if (repeat_first_response(header, datagram)) return;
+  if (shutting_down_) return drop(datagram, Reason::refused, "shutting down");
+  auto message = wire::decode_message(datagram.payload);
+  if (!message)
+    return drop(datagram, message.error().reason, "IKE_SA_INIT request", message.error().offset);
+  if (!admit(header, message->payloads, datagram, now)) return;
+
+  IkeSa& sa = create();
+  const SaHandle handle = sa.self;
+  sa.role = ikev2::Role::responder;
+  ikev2::receive_first(*this, sa, header, message->payloads, datagram, now);
+  if (sa.closed()) {
+    sas_.erase(handle);
+    return;
+  }
+  by_spi_[sa.spi_r] = handle;
+  index_half_open(sa);
+  settle(handle, now);
+}
+
+}  // namespace culvert

@@ -1,0 +1,49 @@
+// The public face of a shard: each call is a value in, poll() is a value out.
+#include "shard/shard.h"
+
+#include "shard/impl.h"
+
+namespace culvert {
+
+Shard::Impl::Impl(ShardOptions options, Provider& provider)
+    : options_(options), provider_(provider), cookies_(provider) {
+  std::uint8_t seed[8];
+  provider.random(seed);
+  half_open_ = decltype(half_open_)(16, PeerKeyHash{load_be<std::uint64_t>(seed)});
+}
+
+Output Shard::Impl::poll(TimePoint now) {
+  now_ = now;
+  if (outputs_.empty()) {
+    expire_timers(now);
+    restart_due(now);
+  }
+  if (outputs_.empty())
+    return WaitUntil{std::min({timers_.next(), restart_timers_.next(), shutdown_deadline_})};
+  Output next = std::move(outputs_.front());
+  outputs_.pop_front();
+  return next;
+}
+
+Shard::Shard(ShardOptions options, Provider& provider)
+    : impl_(std::make_unique<Impl>(options, provider)) {}
+Shard::~Shard() = default;
+
+void Shard::receive(const Datagram& datagram, TimePoint now) { impl_->receive(datagram, now); }
+void Shard::notice(const SadNotice& notice, TimePoint now) { impl_->notice(notice, now); }
+void Shard::command(Command&& command, TimePoint now) { impl_->command(std::move(command), now); }
+void Shard::complete(JobId job, PeerResolution&& answer, TimePoint now) {
+  impl_->complete(job, std::move(answer), now);
+}
+void Shard::install_failed(SaPairId pair, const Error& error, TimePoint now) {
+  impl_->install_failed(pair, error, now);
+}
+Output Shard::poll(TimePoint now) { return impl_->poll(now); }
+std::vector<IkeSaStatus> Shard::list_sas(TimePoint now) const { return impl_->list_sas(now); }
+std::vector<PolicyStatus> Shard::list_policies() const { return impl_->list_policies(); }
+ShardStatistics Shard::statistics() const { return impl_->statistics(); }
+const ConnectionTable& Shard::connections() const { return impl_->connections(); }
+const SecretStore& Shard::secrets() const { return impl_->secrets(); }
+const trace::Counters& Shard::counters() const { return impl_->counters(); }
+
+}  // namespace culvert
