@@ -15,11 +15,15 @@ namespace {
 
 constexpr std::size_t kFragmentPositionSize = 4;
 
+// IANA's registry allows none of these in IKEv2; they are for ESP and AH.
+constexpr bool leaves_in_the_clear(Encr encr) {
+  return encr == Encr::none || encr == Encr::null || encr == Encr::null_auth_aes_gmac;
+}
+
+// The sizes of ciphers that may protect IKE. That integrity is protected too, sizes_of() sees to.
 Result<CipherSizes> supported_sizes(const CipherSpec& cipher) {
   const auto sizes = sizes_of(cipher);
-  // RFC 7296, 3.3.3: without integrity protection there is no SK payload.
-  const bool protects = is_aead(cipher.encr) || cipher.integ != Integ::none;
-  if (!sizes || !protects) return fail(Fault::internal, Reason::unsupported);
+  if (!sizes || leaves_in_the_clear(cipher.encr)) return fail(Fault::internal, Reason::unsupported);
   return *sizes;
 }
 
@@ -50,14 +54,15 @@ struct Envelope {
   std::uint64_t iv_counter = 0;
 };
 
+// Counters are 8 octets long: RFC 5282, 3.1; RFC 5930, 2; RFC 7634, 3.
 void write_iv(const Sealing& sealing, std::uint64_t counter, Writer& writer) {
   const std::size_t at = writer.size();
   writer.zeros(sealing.sizes.iv);
   MutableBytes iv = writer.written_since(at);
   if (!sealing.takes_counter_iv())
     sealing.provider.random(iv);  // RFC 7296, 3.14: unpredictable for CBC
-  else if (iv.size() >= sizeof counter)
-    store_be(iv.last(sizeof counter).data(), counter);
+  else
+    store_be(iv.data(), counter);
 }
 
 // One datagram; write_plaintext(Writer&) adds exactly plaintext_size octets. The caller has checked

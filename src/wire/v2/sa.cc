@@ -80,9 +80,9 @@ Result<Proposal> decode_proposal(Reader& reader) {
   const Reader at_count = reader;
   const std::uint8_t transform_count = TRY(reader.u8());
   proposal.spi = to_bytes(TRY(reader.take(spi_size)));
-  if (reader.remaining() < transform_count * kTransformHeaderSize)
-    return at_count.bad(Reason::bad_length);
-  proposal.transforms.reserve(transform_count);
+  // Bounded by what is there, not by what the count claims.
+  proposal.transforms.reserve(
+      std::min<std::size_t>(transform_count, reader.remaining() / kTransformHeaderSize));
   while (!reader.empty()) {
     if (proposal.transforms.size() == transform_count) return at_count.bad(Reason::bad_length);
     Reader body = TRY(decode_substructure(reader, kMoreTransforms));

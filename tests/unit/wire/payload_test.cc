@@ -288,6 +288,7 @@ TEST(ConfigurationPayload, AttributesAreBounded) {
 TEST(EapPayload, LengthFillsThePayload) {
   expect_same(Eap{hex("01 07 0005 01")}, hex("01 07 0005 01"));
   expect_refused<Eap>(hex("01 07 0006 01"), Reason::bad_length, 0);
+  expect_refused<Eap>(hex("01 07 0004 01"), Reason::bad_length, 0);
   expect_refused<Eap>(hex("03 07 00"), Reason::truncated, 2);
 }
 

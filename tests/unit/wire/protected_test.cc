@@ -163,14 +163,20 @@ TEST(ProtectedLayout, BlockCiphersNeedWholeBlocks) {
   EXPECT_EQ(open_message(provider, keys, *sealed).error().reason, Reason::bad_length);
 }
 
-TEST(ProtectedRefusals, CipherWithoutIntegrity) {
+TEST(ProtectedRefusals, CiphersThatDontProtectBoth) {
   ChecksumProvider provider;
-  const Bytes key(16, 1);
-  const ProtectionKeys keys{{Encr::aes_cbc, 128, Integ::none}, key, {}};
-  EXPECT_EQ(seal_message(provider, keys, informational(), {}, 1).error().reason,
-            Reason::unsupported);
+  const Bytes key(20, 1);
+  for (const CipherSpec cipher :
+       {CipherSpec{Encr::aes_cbc, 128, Integ::none}, CipherSpec{Encr::null, 0, Integ::hmac_sha1_96},
+        CipherSpec{Encr::none, 0, Integ::hmac_sha1_96},
+        CipherSpec{Encr::null_auth_aes_gmac, 128, Integ::none}}) {
+    const ProtectionKeys keys{cipher, key, key};
+    EXPECT_EQ(seal_message(provider, keys, informational(), {}, 1).error().reason,
+              Reason::unsupported);
+    EXPECT_EQ(open_message(provider, keys, hex(kRfc7634Message)).error().reason,
+              Reason::unsupported);
+  }
   EXPECT_EQ(provider.seals, 0);
-  EXPECT_EQ(open_message(provider, keys, hex(kRfc7634Message)).error().reason, Reason::unsupported);
 }
 
 TEST_P(Protected, TooLargeToSend) {
