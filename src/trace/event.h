@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "crypto/transforms.h"
 #include "net/address.h"
 #include "policy/traffic_selector.h"
 #include "wire/registry.h"
