@@ -24,6 +24,7 @@ IpAddress IpAddress::from_bytes(ByteView octets) {
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN];
   if (text.empty() || text.size() >= sizeof buffer) return std::nullopt;
+  if (text.contains('\0')) return std::nullopt;  // inet_pton would stop there
   std::copy(text.begin(), text.end(), buffer);
   buffer[text.size()] = '\0';
   std::array<std::uint8_t, 16> octets{};

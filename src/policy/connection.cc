@@ -65,7 +65,8 @@ std::optional<AddressPattern> parse_address_pattern(std::string_view text) {
 std::string to_string(const AddressPattern& pattern) {
   if (pattern.kind == AddressPattern::Kind::any) return "%any";
   if (pattern.kind == AddressPattern::Kind::host_name) return pattern.host_name;
-  if (pattern.is_single()) return pattern.first.to_string();
+  // "0.0.0.0" and "::" alone mean any address.
+  if (pattern.is_single() && !pattern.first.is_unspecified()) return pattern.first.to_string();
   if (const auto prefix = exact_prefix(pattern.first, pattern.last)) return prefix->to_string();
   return pattern.first.to_string() + "-" + pattern.last.to_string();
 }

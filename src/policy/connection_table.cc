@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 #include <tuple>
 
@@ -63,9 +64,8 @@ int match_mine(const Identity& configured, const ConnectionTable::PeerQuery& que
   return match(configured, query.my_id);
 }
 
-std::string listed(const std::set<std::string>& names, std::size_t total) {
-  const std::string text = fmt::format("{}", fmt::join(names, ", "));
-  return total > names.size() ? text + ", …" : text;
+std::string listed(const std::set<std::string>& names) {
+  return fmt::format("{}", fmt::join(names | std::views::take(kMaxNamed), ", "));
 }
 
 }  // namespace
@@ -229,6 +229,9 @@ void ConnectionTable::consider(const ByName& connections, const PeerQuery& query
 
 ConnectionTable::PeerAnswer ConnectionTable::by_identity(const PeerQuery& query) const {
   auto found = candidates(query.local, query.remote);
+  std::erase_if(found, [&](const Candidate& c) {
+    return !has_version(*c.group->members.begin()->second, query.version);
+  });
   if (found.empty())
     return {nullptr, fmt::format("no connection for {} with peer {}", query.local.to_string(),
                                  query.remote.to_string())};
@@ -257,26 +260,19 @@ std::string ConnectionTable::explain(const std::vector<Candidate>& candidates,
   const std::string key = index_key(query.their_id);
   for (const auto& [group, specificity] : candidates) {
     total += group->members.size();
-    for (const auto& [name, connection] : group->members) {
-      if (remote_ids.size() == kMaxNamed) break;
+    for (const auto& [name, connection] : group->members | std::views::take(kMaxNamed))
       remote_ids.insert(to_string(connection->remote.id));
-    }
     const auto exact = group->by_remote_id.find(key);
-    for (const ByName* members :
-         {exact == group->by_remote_id.end() ? nullptr : &exact->second, &group->by_pattern}) {
-      if (!members) continue;
-      for (const auto& [name, connection] : *members) {
-        if (local_ids.size() == kMaxNamed) break;
-        if (matches(connection->remote.id, query.their_id))
-          local_ids.insert(to_string(connection->local.id));
-      }
-    }
+    const ByName& fitting = exact == group->by_remote_id.end() ? group->by_pattern : exact->second;
+    for (const auto& [name, connection] : fitting | std::views::take(kMaxNamed))
+      if (matches(connection->remote.id, query.their_id))
+        local_ids.insert(to_string(connection->local.id));
   }
   if (!local_ids.empty())
     return fmt::format("the peer asks for local identity '{}', connections have: {}",
-                       to_string(query.my_id), listed(local_ids, local_ids.size()));
-  return fmt::format("remote identity is '{}', connections accept: {}", to_string(query.their_id),
-                     listed(remote_ids, total));
+                       to_string(query.my_id), listed(local_ids));
+  return fmt::format("remote identity is '{}', connections accept: {}{}", to_string(query.their_id),
+                     listed(remote_ids), total > remote_ids.size() ? ", …" : "");
 }
 
 }  // namespace culvert

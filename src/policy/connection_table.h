@@ -39,6 +39,7 @@ class ConnectionTable {
     Identity their_id;
     const std::vector<Proposal>*
         ike_proposals;  // must equal the connection's (they were negotiated)
+    std::uint8_t version = 2;
   };
   struct PeerAnswer {
     ConnectionRef connection;  // best match, or nullptr

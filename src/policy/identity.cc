@@ -98,8 +98,7 @@ std::optional<Identity> parse_numbered(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data() + 1, end, number);
   const std::string_view rest(at, end);
-  if (error != std::errc{} || number == 0 || number > 255 || !rest.starts_with("}:"))
-    return std::nullopt;
+  if (error != std::errc{} || number > 255 || !rest.starts_with("}:")) return std::nullopt;
   return parse_as(IdType{static_cast<std::uint8_t>(number)}, rest.substr(2));
 }
 
@@ -207,8 +206,10 @@ std::optional<Identity> parse_identity(std::string_view text) {
       return parse_as(prefix.type, text.substr(prefix.text.size()));
   if (text.starts_with('{')) return parse_numbered(text);
   if (text.starts_with("@#")) return make_hex(IdType::key_id, text.substr(2));
-  if (text.starts_with("@@") && is_graphic(text.substr(2)))
+  if (text.starts_with("@@")) {
+    if (!is_graphic(text.substr(2))) return std::nullopt;
     return make(IdType::rfc822_addr, text.substr(2));
+  }
   if (text.starts_with('@')) {
     if (!is_graphic(text.substr(1))) return std::nullopt;
     return make(IdType::fqdn, text.substr(1));
