@@ -1,0 +1,49 @@
+// A host that records what an IKE SA asks for, and SAs in any state with known keys.
+#pragma once
+
+#include "crypto/openssl_provider.h"
+#include "ikev2/host.h"
+
+namespace culvert::ikev2 {
+
+class FakeHost final : public Host {
+ public:
+  FakeHost() : provider_(make_openssl_provider()) {}
+  Provider& provider() override { return *provider_; }
+  const IkeOptions& options() const override { return options_; }
+  const ConnectionTable& connections() const override { return connections_; }
+  const SecretStore& secrets() const override { return secrets_; }
+  void transmit(Transmit&& message) override { transmitted.push_back(std::move(message)); }
+  void apply(SadOp&& operation) override { operations.push_back(std::move(operation)); }
+  void emit(trace::Event&& event) override { events.push_back(std::move(event)); }
+  void finished(CommandId, bool success, const std::string&) override {
+    results.push_back(success);
+  }
+  void up_down(const IkeSa&, bool, std::optional<std::size_t>) override {}
+  std::uint64_t new_ike_spi() override { return ++last_; }
+  std::uint32_t new_child_spi() override { return static_cast<std::uint32_t>(++last_); }
+  void release_child_spi(std::uint32_t) override { ++released; }
+  std::uint32_t new_unique_id() override { return static_cast<std::uint32_t>(++last_); }
+  SaPairId new_pair_id() override { return {++last_}; }
+  PolicyId new_policy_id() override { return {++last_}; }
+  std::uint32_t new_reqid() override { return 1; }
+  void authenticated(IkeSa&, bool) override {}
+  bool is_first_contact(const IkeSa&) const override { return true; }
+  void own_pair(SaPairId, const IkeSa&) override {}
+  void disown_pair(SaPairId) override {}
+
+  std::vector<Transmit> transmitted;
+  std::vector<SadOp> operations;
+  std::vector<trace::Event> events;
+  std::vector<bool> results;
+  int released = 0;
+  ConnectionTable connections_;
+  SecretStore secrets_;
+  IkeOptions options_;
+
+ private:
+  std::unique_ptr<Provider> provider_;
+  std::uint64_t last_ = 1'000;
+};
+
+}  // namespace culvert::ikev2
