@@ -1,0 +1,141 @@
+// Owns the file as a whole: its two top-level tables, and the checks across tunnels.
+#include "config/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/file.h"
+#include "config/overlaps.h"
+#include "config/secrets.h"
+#include "config/tunnel.h"
+
+namespace culvert::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <std::size_t N>
+void read_word(TableReader& table, std::string_view key,
+               const std::array<std::string_view, N>& words, std::string& to) {
+  std::array<std::pair<std::string_view, std::string_view>, N> pairs;
+  std::ranges::transform(words, pairs.begin(), [](auto word) { return std::pair(word, word); });
+  if (const auto word = table.choice<std::string_view>(key, pairs)) to = *word;
+}
+
+template <class T>
+void read_integer(TableReader& table, std::string_view key, std::int64_t min, std::int64_t max,
+                  T& to) {
+  if (const auto value = table.integer(key, min, max)) to = static_cast<T>(*value);
+}
+
+// Linux's IFNAMSIZ, and what its dev_valid_name() allows.
+bool is_device_name(std::string_view name) {
+  return !name.empty() && name.size() < 16 && name != "." && name != ".." &&
+         std::ranges::all_of(
+             name, [](char c) { return c > ' ' && c < 0x7f && c != '/' && c != ':'; });
+}
+
+void read_device(TableReader& table, DaemonSettings& settings) {
+  const auto device = table.text("device");
+  if (!device) return;
+  if (!is_device_name(device->value))
+    table.report().error(device->at, fmt::format("{}: {} is not a name for a network device",
+                                                 table.place("device"), in_quotes(device->value)));
+  settings.device = device->value;
+}
+
+DaemonSettings read_daemon(const Member& member, Report& report) {
+  DaemonSettings settings;
+  const auto* content = std::get_if<Table>(&member.value.content);
+  if (!content) {
+    report.error(member.value.at,
+                 fmt::format("'daemon': expected a table, found {}", kind_of(member.value)));
+    return settings;
+  }
+  TableReader table(*content, "[daemon]", member.at, report);
+  read_word(table, "data_plane", std::to_array<std::string_view>({"auto", "kernel", "userspace"}),
+            settings.data_plane);
+  read_integer(table, "ike_port", 1, 65'535, settings.ike_port);
+  read_integer(table, "nat_t_port", 1, 65'535, settings.nat_t_port);
+  read_integer(table, "workers", 1, kMaxWorkers, settings.workers);
+  read_device(table, settings);
+  read_integer(table, "mtu", 576, 65'535, settings.mtu);
+  read_word(table, "log_level",
+            std::to_array<std::string_view>({"error", "warning", "info", "debug", "trace"}),
+            settings.log_level);
+  read_word(table, "log_format", std::to_array<std::string_view>({"text", "json"}),
+            settings.log_format);
+  settings.retransmit_timeout =
+      table.duration("retransmit_timeout", 100ms, 60s).value_or(settings.retransmit_timeout);
+  settings.retransmit_base =
+      table.number("retransmit_base", 1, 4).value_or(settings.retransmit_base);
+  read_integer(table, "retransmit_tries", 1, 20, settings.retransmit_tries);
+  read_integer(table, "max_half_open", 1, 10'000'000, settings.max_half_open);
+  read_integer(table, "cookie_threshold", 0, 10'000'000, settings.cookie_threshold);
+  if (settings.ike_port == settings.nat_t_port)
+    report.error(member.at, "[daemon]: 'ike_port' and 'nat_t_port' must differ");
+  table.finish();
+  return settings;
+}
+
+std::vector<Tunnel> read_tunnels(const Member& member, const TunnelContext& context) {
+  std::vector<Tunnel> tunnels;
+  const auto* content = std::get_if<Table>(&member.value.content);
+  if (!content) {
+    context.report.error(member.value.at,
+                         fmt::format("'tunnel': expected a table, found {}", kind_of(member.value)),
+                         "write [tunnel.NAME]");
+    return tunnels;
+  }
+  for (const Member& one : *content) tunnels.push_back(read_tunnel(one, context));
+  return tunnels;
+}
+
+Loaded read_root(const Table& root, Report& report, bool world_readable) {
+  Loaded loaded;
+  TableReader table(root, "the file", {}, report);
+  if (const Member* daemon = table.any("daemon")) loaded.settings = read_daemon(*daemon, report);
+  std::vector<Tunnel> tunnels;
+  if (const Member* member = table.any("tunnel"))
+    tunnels = read_tunnels(*member, {report, world_readable, loaded.settings.ike_port});
+  table.finish();
+  check_overlaps(tunnels, report);
+  loaded.secrets = assign_secrets(tunnels, report);
+  for (Tunnel& tunnel : tunnels)
+    loaded.connections.push_back(
+        std::make_shared<const ConnectionConfig>(std::move(tunnel.config)));
+  return loaded;
+}
+
+std::expected<Loaded, std::vector<Diagnostic>> load_contents(std::string_view text,
+                                                             const std::string& path,
+                                                             bool world_readable) {
+  Report report(path);
+  auto document = parse_document(text);
+  if (!document) {
+    report.error(document.error().at, document.error().message);
+    return std::unexpected(report.take_errors());
+  }
+  Loaded loaded = read_root(*document, report, world_readable);
+  wipe(*document);
+  if (report.has_errors()) return std::unexpected(report.take_errors());
+  loaded.warnings = report.take_warnings();
+  return loaded;
+}
+
+}  // namespace
+
+std::expected<Loaded, std::vector<Diagnostic>> load(const std::string& path) {
+  const auto file = read_file(path, limits::kMaxConfigSize);
+  if (!file) return std::unexpected(std::vector{Diagnostic{path, 0, 0, file.error(), {}}});
+  return load_contents(as_text(file->octets.view()), path, file->world_readable);
+}
+
+std::expected<Loaded, std::vector<Diagnostic>> load_text(std::string_view text,
+                                                         const std::string& path) {
+  return load_contents(text, path, false);
+}
+
+}  // namespace culvert::config

@@ -1,0 +1,30 @@
+// One [tunnel.NAME] table as a connection, with what the checks across tunnels need to know.
+#pragma once
+
+#include <vector>
+
+#include "config/table_reader.h"
+#include "policy/connection.h"
+
+namespace culvert::config {
+
+struct Tunnel {
+  Position at;  // of the table
+  ConnectionConfig config;
+  SecretBytes psk;  // empty when it is missing or wrong, which has been reported
+  Position psk_at;
+  std::vector<Position> remote_at;  // of each child's remote selectors, or of its table
+
+  std::string table() const { return "[tunnel." + config.name + "]"; }
+};
+
+struct TunnelContext {
+  Report& report;
+  bool file_is_world_readable = false;
+  std::uint16_t ike_port = 500;
+};
+
+// Always a tunnel, as complete as its table is correct; mistakes go to the report.
+Tunnel read_tunnel(const Member& member, const TunnelContext& context);
+
+}  // namespace culvert::config
