@@ -150,7 +150,7 @@ class World:
         return ends[0], ends[1]
 
     def nat(self, namespace, outside, random_ports=False):
-        """Makes it a router that hides what leaves through interface `outside` (nftables masquerade).
+        """Makes it a router that hides what leaves through `outside` (nftables masquerade).
 
         random_ports: it also gives every flow another source port, as home routers do.
         """
