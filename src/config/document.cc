@@ -120,6 +120,25 @@ void wipe(Value& value) {
     for (Value& item : *array) wipe(item);
 }
 
+// True where a line of `text` ends; positions count characters, not octets.
+bool is_end_of_line(std::string_view text, Position at) {
+  for (unsigned line = 1; line < at.line; ++line)
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  const auto line = text.substr(0, text.find('\n'));
+  const auto is_first_octet = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  return at.column > static_cast<unsigned>(std::ranges::count_if(line, is_first_octet));
+}
+
+std::string message_of(const toml::parse_error& error, std::string_view text) {
+  // "Error while parsing string: …": only what follows is news.
+  std::string_view description = error.description();
+  if (description.starts_with("Error while")) description.remove_prefix(description.find(": ") + 2);
+  if (description.contains("control characters") &&
+      is_end_of_line(text, position_of(error.source())))
+    return "the string has no closing quote on this line";
+  return std::string(description);
+}
+
 }  // namespace
 
 std::string_view kind_of(const Value& value) {
@@ -136,8 +155,7 @@ std::expected<Table, SyntaxError> parse_document(std::string_view text) {
   toml::parse_result result = toml::parse(text);
   if (result) return convert(result.table());
   const toml::parse_error& error = result.error();
-  return std::unexpected(
-      SyntaxError{position_of(error.source()), std::string(error.description())});
+  return std::unexpected(SyntaxError{position_of(error.source()), message_of(error, text)});
 }
 
 void wipe(Table& table) {

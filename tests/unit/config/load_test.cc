@@ -1,0 +1,226 @@
+// What a correct file gives, with every default.
+#include "config/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace culvert::config {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+Loaded loaded(std::string_view text) {
+  auto result = load_text(text, "test.toml");
+  if (result) return std::move(*result);
+  for (const auto& diagnostic : result.error()) ADD_FAILURE() << diagnostic.to_string();
+  return {};
+}
+
+// Of a file with one tunnel, named t, with these further lines.
+ConnectionConfig tunnel(std::string_view lines = {}) {
+  const auto result =
+      loaded("[tunnel.t]\npeer = \"192.0.2.1\"\npsk = \"k\"\n" + std::string(lines));
+  return result.connections.size() == 1 ? *result.connections[0] : ConnectionConfig{};
+}
+
+std::vector<std::string> texts(const std::vector<SelectorConfig>& selectors) {
+  std::vector<std::string> out;
+  for (const auto& selector : selectors) out.push_back(to_string(selector));
+  return out;
+}
+std::vector<std::string> texts(const std::vector<Proposal>& proposals) {
+  std::vector<std::string> out;
+  for (const auto& proposal : proposals) out.push_back(to_string(proposal));
+  return out;
+}
+std::vector<std::string> texts(const std::vector<AddressPattern>& patterns) {
+  std::vector<std::string> out;
+  for (const auto& pattern : patterns) out.push_back(to_string(pattern));
+  return out;
+}
+
+constexpr std::string_view kSiteToSite = R"([tunnel.branch]
+peer   = "branch.example.org"
+psk    = "correct horse"
+local  = ["10.1.0.0/16"]
+remote = ["10.2.0.0/16", "10.3.0.0/16[tcp/80]"]
+keep   = "up"
+)";
+
+TEST(Load, ASiteToSiteTunnel) {
+  const auto result = loaded(kSiteToSite);
+  ASSERT_THAT(result.connections, SizeIs(1));
+  const auto& config = *result.connections[0];
+  EXPECT_EQ(config.name, "branch");
+  EXPECT_EQ(config.version, 2);
+  EXPECT_THAT(texts(config.remote_addrs), ElementsAre("branch.example.org"));
+  EXPECT_THAT(config.local_addrs, IsEmpty());
+  EXPECT_TRUE(config.keep_up);
+  ASSERT_THAT(config.children, SizeIs(1));
+  const auto& child = config.children[0];
+  EXPECT_EQ(child.name, "branch");
+  EXPECT_THAT(texts(child.local), ElementsAre("10.1.0.0/16"));
+  EXPECT_THAT(texts(child.remote), ElementsAre("10.2.0.0/16", "10.3.0.0/16[tcp/http]"));
+  EXPECT_EQ(child.start_action, StartAction::start);
+  EXPECT_EQ(child.close_action, CloseAction::start);
+  EXPECT_EQ(child.dpd_action, DpdAction::start);
+  EXPECT_THAT(result.warnings, IsEmpty());
+}
+
+TEST(Load, TheDefaults) {
+  const auto config = tunnel();
+  EXPECT_EQ(config.proposals, default_proposals(wire::ProtocolId::ike));
+  EXPECT_TRUE(config.local.id.is_any());
+  EXPECT_TRUE(config.remote.id.is_any());
+  EXPECT_EQ(config.encap, Encap::automatic);
+  EXPECT_EQ(config.dpd_delay, 30s);
+  EXPECT_EQ(config.rekey_time, 4h);
+  EXPECT_EQ(config.over_time, 24min);
+  EXPECT_FALSE(config.keep_up);
+  EXPECT_EQ(config.local_port, 500);
+  EXPECT_EQ(config.remote_port, 500);
+  ASSERT_THAT(config.children, SizeIs(1));
+  const auto& child = config.children[0];
+  EXPECT_THAT(texts(child.local), ElementsAre("dynamic"));
+  EXPECT_THAT(texts(child.remote), ElementsAre("dynamic"));
+  EXPECT_EQ(child.proposals, default_proposals(wire::ProtocolId::esp));
+  EXPECT_EQ(child.mode, Mode::tunnel);
+  EXPECT_EQ(child.start_action, StartAction::none);
+  EXPECT_EQ(child.lifetime.rekey_time, 1h);
+  EXPECT_EQ(child.lifetime.life_time, 66min);
+  EXPECT_EQ(child.lifetime.rand_time, 6min);
+}
+
+TEST(Load, EveryKeyOfATunnel) {
+  const auto config = tunnel(R"(version = 2
+peer_port = 1500
+local_address = "192.0.2.200"
+local_id = "a.example.org"
+remote_id = "*.example.org"
+ike = ["aes128-sha256-modp2048", "aes256gcm16-prfsha384-ecp384"]
+esp = "aes128gcm16-x25519"
+encap = "always"
+dpd = "1m30s"
+ike_rekey = "8h"
+esp_rekey = "30m"
+mode = "transport"
+keep = "demand"
+local = "dynamic[tcp]"
+)");
+  EXPECT_EQ(config.remote_port, 1500);
+  EXPECT_THAT(texts(config.local_addrs), ElementsAre("192.0.2.200"));
+  EXPECT_EQ(to_string(config.local.id), "a.example.org");
+  EXPECT_EQ(to_string(config.remote.id), "*.example.org");
+  EXPECT_THAT(texts(config.proposals),
+              ElementsAre("aes128-sha256-prfsha256-modp2048", "aes256gcm16-prfsha384-ecp384"));
+  EXPECT_EQ(config.encap, Encap::always);
+  EXPECT_EQ(config.dpd_delay, 90s);
+  EXPECT_EQ(config.rekey_time, 8h);
+  EXPECT_FALSE(config.keep_up);
+  const auto& child = config.children.at(0);
+  EXPECT_THAT(texts(child.proposals), ElementsAre("aes128gcm16-x25519"));
+  EXPECT_EQ(child.lifetime.rekey_time, 30min);
+  EXPECT_EQ(child.mode, Mode::transport);
+  EXPECT_EQ(child.start_action, StartAction::trap);
+  EXPECT_EQ(child.close_action, CloseAction::trap);
+  EXPECT_EQ(child.dpd_action, DpdAction::trap);
+  EXPECT_THAT(texts(child.local), ElementsAre("dynamic[tcp]"));
+}
+
+TEST(Load, PeersOfEveryKind) {
+  const auto peers = [](std::string_view value) {
+    const auto result = loaded("[tunnel.t]\npsk = \"k\"\npeer = " + std::string(value));
+    return result.connections.empty() ? std::vector<std::string>{"?"}
+                                      : texts(result.connections[0]->remote_addrs);
+  };
+  EXPECT_THAT(peers("'2001:db8::1'"), ElementsAre("2001:db8::1"));
+  EXPECT_THAT(peers("['192.0.2.0/24', '198.51.100.1-198.51.100.9']"),
+              ElementsAre("192.0.2.0/24", "198.51.100.1-198.51.100.9"));
+  EXPECT_THAT(peers("'any'"), IsEmpty());
+  EXPECT_THAT(peers("['192.0.2.1', 'any']"), IsEmpty());
+}
+
+TEST(Load, ChildrenTakeWhatTheyLackFromTheTunnel) {
+  const auto config = tunnel(R"(local = "10.1.0.0/16"
+esp = "aes128gcm16"
+esp_rekey = "2h"
+keep = "up"
+[tunnel.t.child.web]
+remote = "10.2.0.0/16"
+[tunnel.t.child.voice]
+local = "10.9.0.0/16"
+remote = "10.3.0.0/16"
+esp = "chacha20poly1305"
+esp_rekey = "10m"
+)");
+  ASSERT_THAT(config.children, SizeIs(2));
+  const auto& web = config.children[0];
+  EXPECT_EQ(web.name, "web");
+  EXPECT_THAT(texts(web.local), ElementsAre("10.1.0.0/16"));
+  EXPECT_THAT(texts(web.remote), ElementsAre("10.2.0.0/16"));
+  EXPECT_THAT(texts(web.proposals), ElementsAre("aes128gcm16"));
+  EXPECT_EQ(web.lifetime.rekey_time, 2h);
+  EXPECT_EQ(web.start_action, StartAction::start);
+  const auto& voice = config.children[1];
+  EXPECT_EQ(voice.name, "voice");
+  EXPECT_THAT(texts(voice.local), ElementsAre("10.9.0.0/16"));
+  EXPECT_THAT(texts(voice.proposals), ElementsAre("chacha20poly1305"));
+  EXPECT_EQ(voice.lifetime.rekey_time, 10min);
+}
+
+TEST(Load, TunnelsInTheOrderOfTheFile) {
+  const auto result = loaded(R"([tunnel.z]
+peer = "192.0.2.1"
+psk = "a"
+[tunnel.a]
+peer = "192.0.2.2"
+psk = "b"
+)");
+  ASSERT_THAT(result.connections, SizeIs(2));
+  EXPECT_EQ(result.connections[0]->name, "z");
+  EXPECT_EQ(result.connections[1]->name, "a");
+}
+
+TEST(Load, AnEmptyFileIsADaemonWithoutTunnels) {
+  const auto result = loaded("");
+  EXPECT_THAT(result.connections, IsEmpty());
+  EXPECT_THAT(result.secrets, IsEmpty());
+  EXPECT_EQ(result.settings, DaemonSettings{});
+}
+
+TEST(Load, DaemonSettings) {
+  const auto settings = loaded(R"([daemon]
+data_plane = "userspace"
+ike_port = 1500
+nat_t_port = 14500
+workers = 4
+device = "tun7"
+mtu = 1400
+log_level = "debug"
+log_format = "json"
+retransmit_timeout = "500ms"
+retransmit_base = 2
+retransmit_tries = 3
+max_half_open = 1000
+cookie_threshold = 0
+)")
+                            .settings;
+  EXPECT_EQ(settings, (DaemonSettings{"userspace", 1500, 14500, 4, "tun7", 1400, "debug", "json",
+                                      500ms, 2.0, 3, 1000, 0}));
+}
+
+TEST(Load, TunnelsUseTheDaemonsPortWhereverItIsSet) {
+  const auto result = loaded(R"([tunnel.t]
+peer = "192.0.2.1"
+psk = "k"
+[daemon]
+ike_port = 1500
+)");
+  EXPECT_EQ(result.connections.at(0)->local_port, 1500);
+}
+
+}  // namespace
+}  // namespace culvert::config
