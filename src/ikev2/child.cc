@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "ikev2/tasks.h"
 #include "ipsec/spi.h"
 
 namespace culvert::ikev2 {
@@ -42,21 +43,26 @@ struct Fit {
 };
 
 // The child whose selectors equal the peer's, else the first that overlaps. RFC 7296, 2.9.
+std::optional<Fit> fit_of(const IkeSa& sa, ChildConfigRef child,
+                          const std::vector<TrafficSelector>& their_local,
+                          const std::vector<TrafficSelector>& their_remote) {
+  const auto ours = resolve(child->local, sa.local.address);
+  const auto theirs = resolve(child->remote, sa.remote.address);
+  Fit fit{std::move(child), narrow(ours, their_remote), narrow(theirs, their_local), false};
+  if (fit.local.empty() || fit.remote.empty()) return std::nullopt;
+  fit.exact = fit.local == ours && fit.remote == theirs;
+  return fit;
+}
+
 std::optional<Fit> best_fit(const IkeSa& sa, const ConnectionRef& connection,
                             const std::vector<TrafficSelector>& their_local,
                             const std::vector<TrafficSelector>& their_remote) {
   std::optional<Fit> best;
   for (const ChildConfig& child : connection->children) {
     if (child.mode == Mode::pass || child.mode == Mode::drop) continue;
-    Fit fit{child_ref(connection, &child), {}, {}, false};
-    const auto ours = resolve(child.local, sa.local.address);
-    const auto theirs = resolve(child.remote, sa.remote.address);
-    fit.local = narrow(ours, their_remote);
-    fit.remote = narrow(theirs, their_local);
-    if (fit.local.empty() || fit.remote.empty()) continue;
-    fit.exact = fit.local == ours && fit.remote == theirs;
-    if (fit.exact) return fit;
-    if (!best) best = std::move(fit);
+    auto fit = fit_of(sa, child_ref(connection, &child), their_local, their_remote);
+    if (fit && fit->exact) return fit;
+    if (fit && !best) best = std::move(fit);
   }
   return best;
 }
@@ -124,11 +130,77 @@ void install_policy(Host& host, const IkeSa& sa, const ChildSa& child) {
   host.apply(std::move(policy));
 }
 
-TimePoint hard_end(const Lifetime& life, TimePoint now) {
-  return life.life_time > Duration::zero() ? now + life.life_time : kNever;
+void set_lifetime(Host& host, ChildSa& child, TimePoint now) {
+  const Lifetime& life = child.config->lifetime;
+  if (life.rekey_time > Duration::zero())
+    child.rekey_at =
+        now + life.rekey_time - jitter(host, std::min(life.rand_time, life.rekey_time));
+  if (life.life_time > Duration::zero()) child.expires_at = now + life.life_time;
 }
 
+// The lineage's SA that holds the policy, or nullptr.
+ChildSa* policy_holder(IkeSa& sa, std::uint32_t lineage) {
+  for (ChildSa& child : sa.children)
+    if (child.lineage == lineage && child.policy) return &child;
+  return nullptr;
+}
+
+// Derives keys and puts both SAs into the data plane; nullptr with everything given back.
+ChildSa* install_pair(Host& host, IkeSa& sa, const ChildAgreement& agreement,
+                      const ChildNonces& nonces, const ChildSa* old, TimePoint now) {
+  if (sa.offered_spi == agreement.spi_in) sa.offered_spi = 0;
+  auto keys = derive_child_keys(
+      host.provider(), {sa.suite.prf, agreement.suite.cipher, sa.sk_d.view(), nonces.initiator,
+                        nonces.responder, nonces.shared_secret});
+  if (!keys) {
+    host.release_child_spi(agreement.spi_in);
+    emit(host, sa, trace::InternalError{"child keys", keys.error().reason});
+    return nullptr;
+  }
+  ChildSa child;
+  child.config = agreement.config;
+  child.pair = host.new_pair_id();
+  child.unique_id = host.new_unique_id();
+  child.lineage = old ? old->lineage : child.unique_id;
+  child.reqid = old                       ? old->reqid
+                : agreement.config->reqid ? agreement.config->reqid
+                                          : host.new_reqid();
+  child.spi_in = agreement.spi_in;
+  child.spi_out = agreement.spi_out;
+  child.suite = agreement.suite;
+  child.mode = agreement.config->mode;
+  child.protocol = protocol_of(*agreement.config) == wire::ProtocolId::ah ? IpsecProtocol::ah
+                                                                          : IpsecProtocol::esp;
+  child.local_ts = agreement.local_ts;
+  child.remote_ts = agreement.remote_ts;
+  child.installed = now;
+  set_lifetime(host, child, now);
+  host.own_pair(child.pair, sa);
+  install_direction(host, sa, child, Direction::in, *keys, nonces.we_initiate);
+  install_direction(host, sa, child, Direction::out, *keys, nonces.we_initiate);
+  sa.children.push_back(std::move(child));
+  return &sa.children.back();
+}
+
+void forget(Host& host, IkeSa& sa, ChildSa& child) {
+  host.apply(DeleteSa{child.pair, Direction::in});
+  host.release_child_spi(child.spi_in);
+  host.disown_pair(child.pair);
+  sa.children.erase(sa.children.begin() + (&child - sa.children.data()));
+}
+
+// How long packets that were sent before the switch may take.
+constexpr Duration kLinger = std::chrono::seconds(5);
+
 }  // namespace
+
+Duration jitter(Host& host, Duration most) {
+  if (most <= Duration::zero()) return Duration::zero();
+  std::uint8_t octets[8];
+  host.provider().random(octets);
+  return Duration(static_cast<Duration::rep>(load_be<std::uint64_t>(octets) %
+                                             static_cast<std::uint64_t>(most.count())));
+}
 
 ChildOffer make_offer(Host& host, IkeSa& sa, ChildConfigRef config) {
   ChildOffer offer;
@@ -195,7 +267,7 @@ std::expected<ChildAgreement, ChildFailure> accept_answer(const ChildOffer& offe
 std::expected<ChildAgreement, ChildFailure> agree(Host& host, const IkeSa& sa,
                                                   const ConnectionRef& connection,
                                                   std::span<const wire::Payload> payloads,
-                                                  bool in_ike_auth) {
+                                                  bool in_ike_auth, ChildConfigRef only) {
   const auto* offer = wire::find<wire::Sa>(payloads, PayloadType::sa);
   const auto* ts_i = wire::find<wire::TrafficSelectors>(payloads, PayloadType::ts_i);
   const auto* ts_r = wire::find<wire::TrafficSelectors>(payloads, PayloadType::ts_r);
@@ -203,7 +275,8 @@ std::expected<ChildAgreement, ChildFailure> agree(Host& host, const IkeSa& sa,
     return std::unexpected(malformed("a CHILD SA needs SA, TSi and TSr"));
   const auto their_local = from_wire(*ts_i);
   const auto their_remote = from_wire(*ts_r);
-  auto fit = best_fit(sa, connection, their_local, their_remote);
+  auto fit = only ? fit_of(sa, std::move(only), their_local, their_remote)
+                  : best_fit(sa, connection, their_local, their_remote);
   if (!fit) return std::unexpected(selector_failure(sa, connection, their_local, their_remote));
 
   const ChildConfig& config = *fit->config;
@@ -240,59 +313,89 @@ void add_agreement(const ChildAgreement& agreement, Payloads&& between, Payloads
   payloads.emplace_back(PayloadType::ts_r, to_wire(agreement.local_ts));
 }
 
-void install_child(Host& host, IkeSa& sa, const PeerAuthenticated&, const ChildAgreement& agreement,
+bool install_child(Host& host, IkeSa& sa, const PeerAuthenticated&, const ChildAgreement& agreement,
                    const ChildNonces& nonces, TimePoint now) {
-  if (sa.offered_spi == agreement.spi_in) sa.offered_spi = 0;
-  auto keys = derive_child_keys(
-      host.provider(), {sa.suite.prf, agreement.suite.cipher, sa.sk_d.view(), nonces.initiator,
-                        nonces.responder, nonces.shared_secret});
-  if (!keys) {
-    host.release_child_spi(agreement.spi_in);
-    return emit(host, sa, trace::InternalError{"child keys", keys.error().reason});
+  ChildSa* child = install_pair(host, sa, agreement, nonces, nullptr, now);
+  if (!child) return false;
+  if (child->config->policies) {
+    child->policy = host.new_policy_id();
+    install_policy(host, sa, *child);
   }
-  ChildSa child;
-  child.config = agreement.config;
-  child.pair = host.new_pair_id();
-  child.policy = host.new_policy_id();
-  child.unique_id = host.new_unique_id();
-  child.reqid = agreement.config->reqid ? agreement.config->reqid : host.new_reqid();
-  child.spi_in = agreement.spi_in;
-  child.spi_out = agreement.spi_out;
-  child.suite = agreement.suite;
-  child.mode = agreement.config->mode;
-  child.protocol = protocol_of(*agreement.config) == wire::ProtocolId::ah ? IpsecProtocol::ah
-                                                                          : IpsecProtocol::esp;
-  child.local_ts = agreement.local_ts;
-  child.remote_ts = agreement.remote_ts;
-  child.installed = now;
-  child.expires_at = hard_end(agreement.config->lifetime, now);
-
-  host.own_pair(child.pair, sa);
-  install_direction(host, sa, child, Direction::in, *keys, nonces.we_initiate);
-  install_direction(host, sa, child, Direction::out, *keys, nonces.we_initiate);
-  install_policy(host, sa, child);
   emit(host, sa,
-       trace::ChildEstablished{to_string(child.local_ts), to_string(child.remote_ts),
-                               to_string(child.suite, protocol_of(*child.config)),
-                               spi_text(child.spi_in), spi_text(child.spi_out)},
-       child.config.get());
-  sa.children.push_back(std::move(child));
+       trace::ChildEstablished{to_string(child->local_ts), to_string(child->remote_ts),
+                               to_string(child->suite, protocol_of(*child->config)),
+                               spi_text(child->spi_in), spi_text(child->spi_out)},
+       child->config.get());
   host.up_down(sa, true, sa.children.size() - 1);
   finish_waiters(host, sa, agreement.config->name, true);
+  return true;
 }
 
-void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by) {
+SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated&, SaPairId old,
+                           const ChildAgreement& agreement, const ChildNonces& nonces,
+                           TimePoint now) {
+  const ChildSa* child = install_pair(host, sa, agreement, nonces, sa.child_by_pair(old), now);
+  if (!child) return {};
+  ChildSa* before = sa.child_by_pair(old);
+  emit(host, sa,
+       trace::ChildRekeyed{before ? spi_text(before->spi_in) : std::string(),
+                           before ? spi_text(before->spi_out) : std::string(),
+                           spi_text(child->spi_in), spi_text(child->spi_out)},
+       child->config.get());
+  if (before && before->is_live()) before->state = ChildState::rekeyed;
+  return child->pair;
+}
+
+void switch_policy(Host& host, IkeSa& sa, SaPairId pair) {
+  ChildSa* to = sa.child_by_pair(pair);
+  if (!to || to->policy || !to->config->policies) return;
+  ChildSa* from = policy_holder(sa, to->lineage);
+  if (from && from->local_ts == to->local_ts && from->remote_ts == to->remote_ts) {
+    to->policy = std::exchange(from->policy, {});
+    return host.apply(UpdatePolicy{to->policy, pair});
+  }
+  to->policy = host.new_policy_id();
+  install_policy(host, sa, *to);
+  if (from) host.apply(DeletePolicy{std::exchange(from->policy, {})});
+}
+
+void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, TimePoint now) {
   ChildSa* child = sa.child_by_pair(pair);
   if (!child) return;
-  host.up_down(sa, false, static_cast<std::size_t>(child - sa.children.data()));
-  if (child->config->policies) host.apply(DeletePolicy{child->policy});
+  if (child->state == ChildState::lingering) return forget(host, sa, *child);
+  const auto relative = std::ranges::find_if(sa.children, [&](const ChildSa& other) {
+    return other.lineage == child->lineage && other.pair != pair && other.is_live();
+  });
+  const bool succeeded = relative != sa.children.end();
+  if (child->policy && succeeded) switch_policy(host, sa, relative->pair);
+  if (!succeeded) host.up_down(sa, false, static_cast<std::size_t>(child - sa.children.data()));
+  if (child->policy) host.apply(DeletePolicy{std::exchange(child->policy, {})});
   host.apply(DeleteSa{pair, Direction::out});
-  host.apply(DeleteSa{pair, Direction::in});
   emit(host, sa, trace::ChildDeleted{spi_text(child->spi_in), spi_text(child->spi_out), by},
        child->config.get());
-  host.release_child_spi(child->spi_in);
-  host.disown_pair(pair);
-  sa.children.erase(sa.children.begin() + (child - sa.children.data()));
+  if (!succeeded) return forget(host, sa, *child);
+  child->state = ChildState::lingering;
+  child->expires_at = now + kLinger;
+}
+
+void expire_children(Host& host, IkeSa& sa, TimePoint now) {
+  std::vector<SaPairId> due;
+  for (const ChildSa& child : sa.children)
+    if (child.expires_at <= now || (child.is_live() && child.rekey_at <= now))
+      due.push_back(child.pair);
+  for (const SaPairId pair : due) {
+    ChildSa& child = *sa.child_by_pair(pair);
+    if (child.state == ChildState::lingering) {
+      forget(host, sa, child);
+    } else if (child.expires_at <= now) {
+      child.expires_at = child.rekey_at = kNever;
+      queue_task(sa, DeleteChild{pair});
+      if (sa.connection->keep_up) queue_task(sa, CreateChild{child.config});
+    } else {
+      child.rekey_at = kNever;
+      queue_task(sa, RekeyChild{pair});
+    }
+  }
 }
 
 void finish_waiters(Host& host, IkeSa& sa, std::string_view child, bool success) {

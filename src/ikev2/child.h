@@ -44,22 +44,36 @@ std::expected<ChildAgreement, ChildFailure> accept_answer(const ChildOffer& offe
 
 // ---- responder ----
 
-// Chooses one of the connection's children and a suite. The agreement has an SPI of ours, to be
-// given back with release_child_spi() when it comes to nothing.
+// Chooses one of the connection's children (or takes `only`) and a suite. The agreement has an SPI
+// of ours, to be given back with release_child_spi() when it comes to nothing.
 std::expected<ChildAgreement, ChildFailure> agree(Host& host, const IkeSa& sa,
                                                   const ConnectionRef& connection,
                                                   std::span<const wire::Payload> payloads,
-                                                  bool in_ike_auth);
+                                                  bool in_ike_auth, ChildConfigRef only = nullptr);
 // SA, [between], TSi, TSr of the response.
 void add_agreement(const ChildAgreement& agreement, Payloads&& between, Payloads& payloads);
 
 // ---- both ----
 
 // Derives the keys and installs both directions and the policy. Only for an authenticated peer.
-void install_child(Host& host, IkeSa& sa, const PeerAuthenticated& proof,
+// False, with everything given back, when our own cryptography fails.
+bool install_child(Host& host, IkeSa& sa, const PeerAuthenticated& proof,
                    const ChildAgreement& agreement, const ChildNonces& nonces, TimePoint now);
-// Takes it out of the data plane and out of the SA. `by`: "us", "peer", …
-void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by);
+// The same for the successor of `old`, which becomes "rekeyed". The policy still points to the old
+// one. Returns the new pair; zero on failure.
+SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated& proof, SaPairId old,
+                           const ChildAgreement& agreement, const ChildNonces& nonces,
+                           TimePoint now);
+// Outbound traffic of the lineage goes to `pair` from now on.
+void switch_policy(Host& host, IkeSa& sa, SaPairId pair);
+// Takes it out of the data plane and out of the SA; a live relative takes over the policy. After a
+// rekey the inbound SA lingers, so that no packet under way is lost. `by`: "us", "peer", …
+void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, TimePoint now);
+// Ends lingering that is over, and queues rekeys and deletes that are due.
+void expire_children(Host& host, IkeSa& sa, TimePoint now);
+
+// A random part of `most`, so that the two sides and many tunnels do not rekey at the same moment.
+Duration jitter(Host& host, Duration most);
 
 // Ends the waiting for a child (or, with no name, for the IKE SA).
 void finish_waiters(Host& host, IkeSa& sa, std::string_view child, bool success);

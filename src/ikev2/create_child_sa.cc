@@ -1,9 +1,9 @@
-// Owns the CREATE_CHILD_SA exchange that makes new CHILD SAs.
+// Owns the CREATE_CHILD_SA exchange. Invariant: whatever an exchange reserves (an SPI, a key
+// exchange) is either installed or given back when the exchange ends.
 #include "ikev2/create_child_sa.h"
 
-#include <algorithm>
-
-#include "ikev2/child.h"
+#include "ikev2/child_rekey.h"
+#include "ikev2/ike_rekey.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
 
@@ -14,173 +14,166 @@ using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
 
-constexpr std::size_t kNonceSize = 32;  // RFC 7296, 2.10
-
-Ke first_ke(const ChildConfig& config) {
+Ke first_method(const ChildConfig& config) {
   for (const Proposal& proposal : config.proposals)
     if (!proposal.ke.empty()) return proposal.ke.front();
   return Ke::none;
 }
 
-wire::Payload ke_payload(const KeyExchange& ke) {
-  return {PayloadType::ke, wire::KeyExchangePayload{static_cast<std::uint16_t>(ke.method()),
-                                                    to_bytes(ke.public_value())}};
+const Bytes& nonce_of(const Inbound& in) {
+  return wire::find<wire::Nonce>(in.payloads, PayloadType::nonce)->data;
 }
 
-void refuse(Host& host, IkeSa& sa, const Inbound& in, NotifyType type, Bytes data = {}) {
-  const wire::Payload payload = make_notify(type, std::move(data));
-  send_response(host, sa, ExchangeType::create_child_sa, in.header.message_id, {&payload, 1});
-  if (type == NotifyType::invalid_syntax) close(sa, "failure");  // RFC 7296, 2.21.3
+void create_for_peer(Host& host, IkeSa& sa, const Inbound& in) {
+  if (sa.children.size() >= limits::kMaxChildrenPerIkeSa)
+    return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
+  auto answer = answer_child_request(host, sa, in, nullptr);
+  if (!answer) return;
+  if (!install_child(host, sa, sa.in<Established>()->proof, answer->agreement,
+                     {nonce_of(in), answer->nonce, answer->half.secret.view(), false}, in.now))
+    return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
+  send_child_response(host, sa, in, *answer);
 }
 
-// As initiator, a key exchange that the responder wants instead and that we offered.
-std::optional<Ke> other_ke(const ChildRequest& request, std::span<const wire::Payload> payloads) {
-  const auto* notify = wire::find_notify(payloads, NotifyType::invalid_ke_payload);
-  if (!notify || notify->data.size() != 2 || !request.ke) return std::nullopt;
-  const Ke wanted{load_be<std::uint16_t>(notify->data.data())};
-  if (wanted == request.ke->method()) return std::nullopt;
-  for (const Proposal& proposal : request.offer.config->proposals)
-    if (std::ranges::find(proposal.ke, wanted) != proposal.ke.end()) return wanted;
-  return std::nullopt;
-}
-
-// The responder's half of PFS. An empty secret means: no key exchange.
-struct KeHalf {
-  std::unique_ptr<KeyExchange> ke;
-  SecretBytes secret;
-};
-std::expected<KeHalf, ChildFailure> answer_ke(Host& host, const ChildAgreement& agreement,
-                                              const wire::KeyExchangePayload* theirs) {
-  const Ke wanted = agreement.suite.ke;
-  if (wanted == Ke::none) return KeHalf{};
-  if (!theirs || Ke{theirs->method} != wanted) {
-    Bytes data(2);
-    store_be(data.data(), static_cast<std::uint16_t>(wanted));
-    return std::unexpected(
-        ChildFailure{NotifyType::invalid_ke_payload, std::move(data),
-                     trace::Notice{"the peer's KE payload is not of the method chosen, " +
-                                   vici_name(wanted) + "; asked for that one"}});
-  }
-  auto ke = host.provider().generate(wanted);
-  if (!ke)
-    return std::unexpected(ChildFailure{NotifyType::no_proposal_chosen,
-                                        {},
-                                        trace::InternalError{"key exchange", ke.error().reason}});
-  auto secret = (*ke)->derive(theirs->data);
-  if (!secret)
-    return std::unexpected(
-        ChildFailure{NotifyType::invalid_syntax, {}, trace::BadPublicValue{wanted}});
-  return KeHalf{std::move(*ke), std::move(*secret)};
-}
-
-void give_up(Host& host, IkeSa& sa, const ChildOffer& offer) {
-  withdraw_offer(host, sa);
-  finish_waiters(host, sa, offer.config->name, false);
-}
-
-// The initiator's secret from the responder's KE; nullopt when it contradicts the suite.
-std::optional<SecretBytes> complete_ke(const ChildRequest& request, const ChildAgreement& agreement,
-                                       const wire::KeyExchangePayload* theirs) {
-  if (agreement.suite.ke == Ke::none) return SecretBytes{};
-  if (!request.ke || !theirs || request.ke->method() != agreement.suite.ke ||
-      Ke{theirs->method} != agreement.suite.ke)
-    return std::nullopt;
-  auto secret = request.ke->derive(theirs->data);
-  if (!secret) return std::nullopt;
-  return std::move(*secret);
+// RFC 7296, 2.25.2: while we rekey or close the IKE SA, nothing else is begun.
+bool is_moving(const Established& up) {
+  return std::holds_alternative<IkeRequest>(up.in_flight) ||
+         std::holds_alternative<DeleteIke>(up.in_flight);
 }
 
 }  // namespace
 
-void send_create_child_sa(Host& host, IkeSa& sa, const CreateChild& task, TimePoint now) {
+void refuse_create_child_sa(Host& host, IkeSa& sa, const Inbound& in, NotifyType type, Bytes data,
+                            wire::ProtocolId protocol, Bytes spi) {
+  const wire::Payload payload = make_notify(type, std::move(data), protocol, std::move(spi));
+  send_response(host, sa, ExchangeType::create_child_sa, in.header.message_id, {&payload, 1});
+  if (type == NotifyType::invalid_syntax) close(sa, "failure");
+}
+
+// ---- initiator ----
+
+bool send_child_request(Host& host, IkeSa& sa, ChildConfigRef config, Ke method, SaPairId rekeys,
+                        Payloads&& payloads, TimePoint now) {
   ChildRequest request;
-  request.offer = make_offer(host, sa, task.config);
-  request.nonce.resize(kNonceSize);
-  host.provider().random(request.nonce);
+  request.rekeys = rekeys;
+  request.second_ke = method != Ke::none;
+  if (method == Ke::none) method = first_method(*config);
   Payloads between;
+  request.nonce = new_nonce(host);
   between.emplace_back(PayloadType::nonce, wire::Nonce{request.nonce});
-  if (const Ke method = task.ke == Ke::none ? first_ke(*task.config) : task.ke;
-      method != Ke::none) {
+  if (method != Ke::none) {
     auto ke = host.provider().generate(method);
     if (!ke) {
-      emit(host, sa, trace::InternalError{"key exchange", ke.error().reason}, task.config.get());
-      return give_up(host, sa, request.offer);
+      emit(host, sa, trace::InternalError{"key exchange", ke.error().reason}, config.get());
+      return false;
     }
     request.ke = std::move(*ke);
     between.push_back(ke_payload(*request.ke));
   }
-  Payloads payloads;
+  request.offer = make_offer(host, sa, std::move(config));
   add_offer(request.offer, false, std::move(between), payloads);
   sa.in<Established>()->in_flight = std::move(request);
   send_request(host, sa, ExchangeType::create_child_sa, payloads, now);
+  return true;
 }
 
-void handle_create_child_sa_request(Host& host, IkeSa& sa, const Inbound& in) {
-  // RFC 7296, 1.3 and 2.25.2: while we close the IKE SA, nothing new is made.
-  auto& up = *sa.in<Established>();
-  if (std::holds_alternative<DeleteIke>(up.in_flight))
-    return refuse(host, sa, in, NotifyType::temporary_failure);
-  const auto* offer = wire::find<wire::Sa>(in.payloads, PayloadType::sa);
-  const bool ike_rekey =
-      !offer->proposals.empty() && offer->proposals.front().protocol == wire::ProtocolId::ike;
-  // RFC 7296, 1.3: a rekey that we don't do ends in NO_ADDITIONAL_SAS, and the peer makes a new SA.
-  if (ike_rekey || sa.children.size() >= limits::kMaxChildrenPerIkeSa)
-    return refuse(host, sa, in, NotifyType::no_additional_sas);
-
-  auto agreement = agree(host, sa, sa.connection, in.payloads, false);
+std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const ChildRequest& request,
+                                              const Inbound& in) {
+  const ChildConfig& config = *request.offer.config;
+  const auto* nonce = wire::find<wire::Nonce>(in.payloads, PayloadType::nonce);
+  if (first_error(in.payloads) || !nonce) {
+    report_refusal(host, sa, in, &config);
+    withdraw_offer(host, sa);
+    return std::nullopt;
+  }
+  auto agreement = accept_answer(request.offer, in.payloads, false);
   if (!agreement) {
-    emit(host, sa, std::move(agreement.error().why));
-    return refuse(host, sa, in, agreement.error().notify, std::move(agreement.error().data));
+    emit(host, sa, std::move(agreement.error().why), &config);
+    withdraw_offer(host, sa);
+    return std::nullopt;
   }
-  auto ke = answer_ke(host, *agreement,
-                      wire::find<wire::KeyExchangePayload>(in.payloads, PayloadType::ke));
-  if (!ke) {
-    host.release_child_spi(agreement->spi_in);
-    emit(host, sa, std::move(ke.error().why), agreement->config.get());
-    return refuse(host, sa, in, ke.error().notify, std::move(ke.error().data));
+  SecretBytes secret;
+  if (const Ke chosen = agreement->suite.ke; chosen != Ke::none) {
+    auto completed = complete_ke(request.ke.get(), chosen, find_ke(in.payloads));
+    if (!completed) {
+      emit(host, sa, trace::BadPublicValue{chosen}, &config);
+      withdraw_offer(host, sa);
+      return std::nullopt;
+    }
+    secret = std::move(*completed);
   }
-  Bytes nonce(kNonceSize);
-  host.provider().random(nonce);
-  Payloads between, payloads;
-  between.emplace_back(PayloadType::nonce, wire::Nonce{nonce});
-  if (ke->ke) between.push_back(ke_payload(*ke->ke));
-  add_agreement(*agreement, std::move(between), payloads);
-  install_child(host, sa, up.proof, *agreement,
-                {wire::find<wire::Nonce>(in.payloads, PayloadType::nonce)->data, nonce,
-                 ke->secret.view(), false},
-                in.now);
-  send_response(host, sa, ExchangeType::create_child_sa, in.header.message_id, payloads);
+  return ChildGrant{std::move(*agreement), std::move(secret), nonce->data};
+}
+
+void send_create_child_sa(Host& host, IkeSa& sa, const CreateChild& task, TimePoint now) {
+  if (!send_child_request(host, sa, task.config, task.ke, {}, {}, now))
+    finish_waiters(host, sa, task.config->name, false);
 }
 
 void handle_create_child_sa_response(Host& host, IkeSa& sa, const Inbound& in) {
   auto& up = *sa.in<Established>();
-  ChildRequest request = std::move(std::get<ChildRequest>(up.in_flight));
-  up.in_flight = {};
-  if (auto wanted = other_ke(request, in.payloads)) {
-    withdraw_offer(host, sa);
-    emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(request.ke->method())},
-         request.offer.config.get());
-    up.queue.push_front(CreateChild{request.offer.config, *wanted});
-    return;
-  }
-  const auto* nonce = wire::find<wire::Nonce>(in.payloads, PayloadType::nonce);
-  if (first_error(in.payloads) || !nonce) {
-    report_refusal(host, sa, in, request.offer.config.get());
-    return give_up(host, sa, request.offer);
-  }
-  auto agreement = accept_answer(request.offer, in.payloads, false);
+  if (std::holds_alternative<IkeRequest>(up.in_flight))
+    return handle_ike_rekey_response(host, sa, in);
+  ChildRequest request = std::get<ChildRequest>(std::exchange(up.in_flight, std::monostate{}));
+  if (request.rekeys) return handle_child_rekey_response(host, sa, std::move(request), in);
+  const ChildConfigRef config = request.offer.config;
+  if (request.ke && !request.second_ke)
+    if (const auto wanted = other_method(in.payloads, request.ke->method(), config->proposals)) {
+      withdraw_offer(host, sa);
+      emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(request.ke->method())},
+           config.get());
+      up.queue.push_front(CreateChild{config, *wanted});
+      return;
+    }
+  auto grant = read_child_response(host, sa, request, in);
+  if (!grant || !install_child(host, sa, up.proof, grant->agreement,
+                               {request.nonce, grant->nonce, grant->secret.view(), true}, in.now))
+    finish_waiters(host, sa, config->name, false);
+}
+
+// ---- responder ----
+
+std::optional<ChildAnswer> answer_child_request(Host& host, IkeSa& sa, const Inbound& in,
+                                                ChildConfigRef only) {
+  auto agreement = agree(host, sa, sa.connection, in.payloads, false, std::move(only));
   if (!agreement) {
-    emit(host, sa, std::move(agreement.error().why), request.offer.config.get());
-    return give_up(host, sa, request.offer);
+    emit(host, sa, std::move(agreement.error().why));
+    refuse_create_child_sa(host, sa, in, agreement.error().notify,
+                           std::move(agreement.error().data));
+    return std::nullopt;
   }
-  auto secret = complete_ke(request, *agreement,
-                            wire::find<wire::KeyExchangePayload>(in.payloads, PayloadType::ke));
-  if (!secret) {
-    emit(host, sa, trace::BadPublicValue{agreement->suite.ke}, request.offer.config.get());
-    return give_up(host, sa, request.offer);
+  ChildAnswer answer{std::move(*agreement), {}, new_nonce(host)};
+  if (const Ke chosen = answer.agreement.suite.ke; chosen != Ke::none) {
+    auto half = answer_ke(host, chosen, find_ke(in.payloads));
+    if (!half) {
+      host.release_child_spi(answer.agreement.spi_in);
+      emit(host, sa, std::move(half.error().why), answer.agreement.config.get());
+      refuse_create_child_sa(host, sa, in, half.error().notify, std::move(half.error().data));
+      return std::nullopt;
+    }
+    answer.half = std::move(*half);
   }
-  install_child(host, sa, up.proof, *agreement, {request.nonce, nonce->data, secret->view(), true},
-                in.now);
+  return answer;
+}
+
+void send_child_response(Host& host, IkeSa& sa, const Inbound& in, const ChildAnswer& answer) {
+  Payloads between, payloads;
+  between.emplace_back(PayloadType::nonce, wire::Nonce{answer.nonce});
+  if (answer.half.ke) between.push_back(ke_payload(*answer.half.ke));
+  add_agreement(answer.agreement, std::move(between), payloads);
+  send_response(host, sa, ExchangeType::create_child_sa, in.header.message_id, payloads);
+}
+
+void handle_create_child_sa_request(Host& host, IkeSa& sa, const Inbound& in) {
+  const auto& offer = *wire::find<wire::Sa>(in.payloads, PayloadType::sa);
+  const bool ike =
+      !offer.proposals.empty() && offer.proposals.front().protocol == wire::ProtocolId::ike;
+  if (ike) return handle_ike_rekey_request(host, sa, in);
+  if (is_moving(*sa.in<Established>()) || sa.rekeyed)
+    return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
+  if (const auto* rekey = wire::find_notify(in.payloads, NotifyType::rekey_sa))
+    return handle_child_rekey_request(host, sa, in, *rekey);
+  create_for_peer(host, sa, in);
 }
 
 }  // namespace culvert::ikev2

@@ -1,4 +1,5 @@
-// CREATE_CHILD_SA for further CHILD SAs, both roles: RFC 7296, 1.3.1.
+// CREATE_CHILD_SA: which of its three uses a message is, and the first of them, further CHILD SAs.
+// RFC 7296, 1.3 and 1.3.1. The others: child_rekey.h, ike_rekey.h.
 //
 //   Initiator                                            Responder
 //   HDR, SK{SA, Ni, [KEi], TSi, TSr}            -->
@@ -7,11 +8,42 @@
 #pragma once
 
 #include "ikev2/channel.h"
+#include "ikev2/child.h"
+#include "ikev2/key_agreement.h"
 
 namespace culvert::ikev2 {
 
 void send_create_child_sa(Host& host, IkeSa& sa, const CreateChild& task, TimePoint now);
 void handle_create_child_sa_request(Host& host, IkeSa& sa, const Inbound& in);
 void handle_create_child_sa_response(Host& host, IkeSa& sa, const Inbound& in);
+
+// ---- for all uses ----
+
+// Answers with a lone notification; INVALID_SYNTAX ends the IKE SA (RFC 7296, 2.21.3).
+void refuse_create_child_sa(Host& host, IkeSa& sa, const Inbound& in, wire::NotifyType type,
+                            Bytes data = {}, wire::ProtocolId protocol = wire::ProtocolId::none,
+                            Bytes spi = {});
+// Starts a request for `config`; the payload before SA is N(REKEY_SA) when the request is a rekey.
+// False when our own cryptography fails.
+bool send_child_request(Host& host, IkeSa& sa, ChildConfigRef config, Ke method, SaPairId rekeys,
+                        Payloads&& payloads, TimePoint now);
+// What a response agrees to, with the secret of PFS; otherwise the event has been emitted and the
+// offer withdrawn.
+struct ChildGrant {
+  ChildAgreement agreement;
+  SecretBytes secret;
+  Bytes nonce;
+};
+std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const ChildRequest& request,
+                                              const Inbound& in);
+// The responder's side: negotiates, with `only` where the child is given. Otherwise it has refused.
+struct ChildAnswer {
+  ChildAgreement agreement;
+  KeHalf half;
+  Bytes nonce;
+};
+std::optional<ChildAnswer> answer_child_request(Host& host, IkeSa& sa, const Inbound& in,
+                                                ChildConfigRef only);
+void send_child_response(Host& host, IkeSa& sa, const Inbound& in, const ChildAnswer& answer);
 
 }  // namespace culvert::ikev2

@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "ikev2/child.h"
+#include "ikev2/ike_rekey.h"
 #include "ikev2/tasks.h"
 #include "ikev2/transitions.h"
 
@@ -151,14 +153,21 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
     emit(host, sa,
          trace::NoAnswer{sa.remote, request.exchange, request.attempt + 1,
                          static_cast<std::uint64_t>(waited.count())});
+    concede_ike_rekey(host, sa);
     return close(sa, "timeout");
   }
-  const auto* up = sa.in<Established>();
-  const Duration dpd = sa.connection->dpd_delay;
-  if (up && !sa.outstanding && dpd > Duration::zero() && sa.last_inbound + dpd <= now) {
-    queue_task(sa, CheckLiveness{});
-    run_next_task(host, sa, now);
+  auto* up = sa.in<Established>();
+  if (!up) return;
+  expire_children(host, sa, now);
+  if (sa.rekey_at <= now) {
+    sa.rekey_at = kNever;
+    queue_task(sa, RekeyIke{});
   }
+  const Duration dpd = sa.connection->dpd_delay;
+  if (!sa.outstanding && up->queue.empty() && dpd > Duration::zero() &&
+      sa.last_inbound + dpd <= now)
+    queue_task(sa, CheckLiveness{});
+  run_next_task(host, sa, now);
 }
 
 }  // namespace culvert::ikev2

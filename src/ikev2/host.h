@@ -35,6 +35,14 @@ class Host {
   virtual PolicyId new_policy_id() = 0;
   virtual std::uint32_t new_reqid() = 0;
 
+  // A fresh IKE SA beside `old`, which it is to replace: connection, identities, endpoints and the
+  // peer's proof are the same, the rest is the caller's. Its SPIs are given.
+  virtual IkeSa& create_successor(const IkeSa& old, Role role, std::uint64_t spi_i,
+                                  std::uint64_t spi_r) = 0;
+  virtual IkeSa* find(Handle<IkeSa> sa) = 0;
+  // Something was done to an SA other than the one whose message is handled.
+  virtual void touched(const IkeSa& sa) = 0;
+
   // The SA has just been authenticated: uniqueness (`initial_contact`: the peer has no other).
   virtual void authenticated(IkeSa& sa, bool initial_contact) = 0;
   // True when no other IKE SA with the same identities is established: INITIAL_CONTACT may be sent.

@@ -4,6 +4,7 @@
 
 #include "ikev2/authentication.h"
 #include "ikev2/child.h"
+#include "ikev2/ike_rekey.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
 
@@ -34,6 +35,7 @@ void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool ini
   sa.state = Established{proof, {}, {}};
   sa.established = sa.last_inbound = now;
   sa.expires = kNever;
+  sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
   host.authenticated(sa, initial_contact);
   emit(host, sa,
        trace::IkeEstablished{to_string(sa.local_id), to_string(sa.remote_id),

@@ -14,7 +14,8 @@ ChildSa* IkeSa::child_by_pair(SaPairId pair) {
 
 ChildSa* IkeSa::child_by_outbound_spi(IpsecProtocol protocol, std::uint32_t spi) {
   auto at = std::ranges::find_if(children, [&](const ChildSa& child) {
-    return child.protocol == protocol && child.spi_out == spi;
+    return child.protocol == protocol && child.spi_out == spi &&
+           child.state != ChildState::lingering;
   });
   return at == children.end() ? nullptr : &*at;
 }
@@ -23,6 +24,9 @@ TimePoint IkeSa::next_deadline() const {
   TimePoint next = expires;
   if (outstanding) next = std::min(next, outstanding->next_at);
   const auto* up = in<Established>();
+  if (up) next = std::min(next, rekey_at);
+  for (const ChildSa& child : children)
+    next = std::min({next, child.expires_at, child.is_live() ? child.rekey_at : kNever});
   if (up && connection->dpd_delay > Duration::zero() && !outstanding)
     next = std::min(next, last_inbound + connection->dpd_delay);
   return next;

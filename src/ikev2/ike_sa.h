@@ -28,20 +28,34 @@ inline ChildConfigRef child_ref(const ConnectionRef& connection, const ChildConf
   return ChildConfigRef(connection, child);
 }
 
+enum class ChildState : std::uint8_t {
+  installed,
+  rekeying,   // our request to replace it is out
+  rekeyed,    // it has a successor; its delete follows
+  deleting,   // our delete is out
+  lingering,  // deleted after a rekey: packets that are still under way are received
+};
+
 struct ChildSa {
   ChildConfigRef config;
   SaPairId pair;
-  PolicyId policy;
+  PolicyId policy;  // zero: the policy points to another SA of the lineage
   std::uint32_t unique_id = 0;
   std::uint32_t reqid = 0;
   std::uint32_t spi_in = 0, spi_out = 0;
   Suite suite;
+  // Successors by rekeying share it; the policy always points to one of them.
+  std::uint32_t lineage = 0;
   Mode mode = Mode::tunnel;
   IpsecProtocol protocol = IpsecProtocol::esp;
-  bool deleting = false;
+  ChildState state = ChildState::installed;
   std::vector<TrafficSelector> local_ts, remote_ts;
   TimePoint installed;
-  TimePoint rekey_at = kNever, expires_at = kNever;
+  TimePoint rekey_at = kNever, expires_at = kNever;  // expires_at also ends lingering
+
+  // May be rekeyed and may hold the policy.
+  bool is_live() const { return state == ChildState::installed || state == ChildState::rekeying; }
+  bool is_going() const { return state == ChildState::deleting || state == ChildState::lingering; }
 };
 static_assert(sizeof(ChildSa) <= 400);
 
@@ -62,21 +76,50 @@ struct Waiter {
 struct CheckLiveness {};
 struct CreateChild {
   ChildConfigRef config;
-  Ke ke = Ke::none;  // PFS: the method to try; none: the first one configured
+  Ke ke = Ke::none;  // PFS: the method that the responder wants; none: the first one configured
+};
+struct RekeyChild {
+  SaPairId pair;
+  Ke ke = Ke::none;
 };
 struct DeleteChild {
   SaPairId pair;
 };
+struct RekeyIke {
+  Ke ke = Ke::none;
+};
 struct DeleteIke {};
-using Task = std::variant<CheckLiveness, CreateChild, DeleteChild, DeleteIke>;
+using Task = std::variant<CheckLiveness, CreateChild, RekeyChild, DeleteChild, RekeyIke, DeleteIke>;
+
+// The peer rekeys what we are rekeying (RFC 7296, 2.8.1 and 2.8.2): its exchange's lower nonce and
+// what came of it, to be compared when our response is here.
+struct ChildRival {
+  Bytes lowest_nonce;
+  SaPairId pair;
+};
+struct IkeRival {
+  Bytes lowest_nonce;
+  Handle<struct IkeSa> sa;
+};
 
 // What the response to the task in flight needs.
 struct ChildRequest {
   ChildOffer offer;
   Bytes nonce;
   std::unique_ptr<KeyExchange> ke;  // with PFS
+  bool second_ke = false;           // the responder has asked for this method
+  SaPairId rekeys;                  // zero: a new CHILD SA
+  std::optional<ChildRival> rival;
 };
-using InFlight = std::variant<std::monostate, CheckLiveness, ChildRequest, DeleteChild, DeleteIke>;
+struct IkeRequest {
+  std::uint64_t spi = 0;
+  Bytes nonce;
+  std::unique_ptr<KeyExchange> ke;
+  bool second_ke = false;
+  std::optional<IkeRival> rival;
+};
+using InFlight =
+    std::variant<std::monostate, CheckLiveness, ChildRequest, DeleteChild, IkeRequest, DeleteIke>;
 
 // Only the authentication code can make one; what installs SAs asks for it.
 class PeerAuthenticated {
@@ -151,12 +194,14 @@ struct IkeSa {
   std::uint32_t offered_spi = 0;  // inbound SPI of the offer that is out; given back if it fails
   std::vector<Waiter> waiters;
   std::vector<CommandId> close_waiters;
+  bool rekeyed = false;      // another IKE SA has taken its place
   std::string last_failure;  // the sentence of the latest event that explains one
 
   TimePoint created, established = kNever;
   TimePoint last_inbound;      // authenticated, IKE or ESP
   TimePoint expires = kNever;  // half-open life, or the end of waiting for a delete
-  TimePoint armed = kNever;    // earliest entry for it in the shard's timer queue
+  TimePoint rekey_at = kNever;
+  TimePoint armed = kNever;  // earliest entry for it in the shard's timer queue
 
   template <class S>
   S* in() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ikev2/ike_auth.h"
+#include "ikev2/key_agreement.h"
 #include "ikev2/nat_detection.h"
 #include "ikev2/refusal.h"
 
@@ -15,18 +16,9 @@ using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
 
-// RFC 7296, 2.10: at least half the key size of the PRF; 32 octets serve all.
-constexpr std::size_t kNonceSize = 32;
-
 bool wants_udp_encap(const Host& host, const ConnectionConfig& connection) {
   return connection.encap == Encap::always ||
          (connection.encap == Encap::automatic && host.options().prefer_udp_encap);
-}
-
-Bytes new_nonce(Host& host) {
-  Bytes nonce(kNonceSize);
-  host.provider().random(nonce);
-  return nonce;
 }
 
 bool start_key_exchange(Host& host, IkeSa& sa, Ke method) {
@@ -45,9 +37,7 @@ void send_init_request(Host& host, IkeSa& sa, TimePoint now) {
   Payloads payloads;
   if (!init.cookie.empty()) payloads.push_back(make_notify(NotifyType::cookie, init.cookie));
   payloads.emplace_back(PayloadType::sa, to_wire(sa.connection->proposals, {}, false));
-  payloads.emplace_back(PayloadType::ke,
-                        wire::KeyExchangePayload{static_cast<std::uint16_t>(init.ke->method()),
-                                                 to_bytes(init.ke->public_value())});
+  payloads.push_back(ke_payload(*init.ke));
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{init.nonce});
   add_nat_detection(host, sa, sa.nat_fake, payloads);
   sa.next_request_id = 0;
@@ -66,14 +56,10 @@ bool retry(Host& host, IkeSa& sa, const Inbound& in) {
     init.cookie = cookie->data;
     emit(host, sa, trace::RetryWithCookie{});
   } else {
-    if (invalid_ke->data.size() != 2) return false;
-    const Ke wanted{load_be<std::uint16_t>(invalid_ke->data.data())};
-    bool offered = false;
-    for (const Proposal& proposal : sa.connection->proposals)
-      offered |= std::ranges::find(proposal.ke, wanted) != proposal.ke.end();
-    if (!offered || wanted == init.ke->method()) return false;
-    emit(host, sa, trace::RetryWithKe{vici_name(wanted), vici_name(init.ke->method())});
-    if (!start_key_exchange(host, sa, wanted)) return true;
+    const auto wanted = other_method(in.payloads, init.ke->method(), sa.connection->proposals);
+    if (!wanted) return false;
+    emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(init.ke->method())});
+    if (!start_key_exchange(host, sa, *wanted)) return true;
   }
   sa.outstanding.reset();
   send_init_request(host, sa, in.now);
@@ -160,9 +146,7 @@ void send_init_response(Host& host, IkeSa& sa, const ProposalChoice& choice, con
                         bool nat_t) {
   Payloads payloads;
   payloads.emplace_back(PayloadType::sa, wire::Sa{{choice.accepted}});
-  payloads.emplace_back(PayloadType::ke,
-                        wire::KeyExchangePayload{static_cast<std::uint16_t>(ke.method()),
-                                                 to_bytes(ke.public_value())});
+  payloads.push_back(ke_payload(ke));
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{sa.in<HalfOpen>()->auth.nonce_r});
   if (nat_t) add_nat_detection(host, sa, sa.nat_fake, payloads);
   payloads.push_back(make_notify(NotifyType::childless_ikev2_supported));  // RFC 6023
@@ -228,10 +212,8 @@ bool respond_to_ike_sa_init(Host& host, IkeSa& sa, const Inbound& in) {
   if (!choice) return false;
   sa.suite = choice->suite;
   if (choice->suite.ke != Ke{ke->method}) {
-    Bytes wanted(2);
-    store_be(wanted.data(), static_cast<std::uint16_t>(choice->suite.ke));
     send_unprotected_notify(host, in.header, in.datagram, NotifyType::invalid_ke_payload,
-                            std::move(wanted));
+                            method_octets(choice->suite.ke));
     return false;
   }
   auto our_ke = host.provider().generate(choice->suite.ke);

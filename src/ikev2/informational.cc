@@ -3,6 +3,7 @@
 #include "ikev2/informational.h"
 
 #include "ikev2/child.h"
+#include "ikev2/ike_rekey.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
 
@@ -23,7 +24,8 @@ wire::ProtocolId wire_protocol(IpsecProtocol protocol) {
 
 // Deletes the pairs whose outbound SPIs the peer names; the answer lists our inbound ones, but not
 // of those that we are deleting ourselves at this moment (RFC 7296, 1.4.1).
-void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, Payloads& answer) {
+void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, Payloads& answer,
+                           TimePoint now) {
   const auto protocol = ipsec_protocol(payload.protocol);
   if (!protocol || payload.spi_size != 4) return;
   std::vector<std::uint32_t> ours;
@@ -31,8 +33,8 @@ void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, P
     const auto spi = load_be<std::uint32_t>(payload.spi(i).data());
     const ChildSa* child = sa.child_by_outbound_spi(*protocol, spi);
     if (!child) continue;
-    if (!child->deleting) ours.push_back(child->spi_in);
-    remove_child(host, sa, child->pair, "peer");
+    if (child->state != ChildState::deleting) ours.push_back(child->spi_in);
+    remove_child(host, sa, child->pair, "peer", now);
   }
   if (!ours.empty())
     answer.emplace_back(PayloadType::delete_, wire::Delete::child_sas(payload.protocol, ours));
@@ -48,8 +50,8 @@ void send_liveness_check(Host& host, IkeSa& sa, TimePoint now) {
 
 void send_child_delete(Host& host, IkeSa& sa, SaPairId pair, TimePoint now) {
   ChildSa* child = sa.child_by_pair(pair);
-  if (!child) return;  // the peer was faster
-  child->deleting = true;
+  if (!child || child->is_going()) return;  // the peer was faster
+  child->state = ChildState::deleting;
   const std::uint32_t spi[] = {child->spi_in};
   const wire::Payload payload{PayloadType::delete_,
                               wire::Delete::child_sas(wire_protocol(child->protocol), spi)};
@@ -71,7 +73,7 @@ void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
       if (named->protocol == wire::ProtocolId::ike)
         delete_ike = true;
       else
-        delete_named_children(host, sa, *named, answer);
+        delete_named_children(host, sa, *named, answer, in.now);
     }
   // RFC 7296, 2.21.2: an initiator that rejects our AUTH says so here, and its SA is gone.
   if (const auto* error = first_error(in.payloads);
@@ -81,14 +83,16 @@ void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
   }
   if (delete_ike) answer.clear();  // RFC 7296, 1.4.1: nothing but an empty response
   send_response(host, sa, ExchangeType::informational, in.header.message_id, answer);
-  if (delete_ike) close(sa, "peer");
+  if (!delete_ike) return;
+  concede_ike_rekey(host, sa);
+  close(sa, "peer");
 }
 
-void handle_informational_response(Host& host, IkeSa& sa, const Inbound&) {
+void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {
   auto& up = *sa.in<Established>();
   const InFlight done = std::exchange(up.in_flight, std::monostate{});
   if (const auto* child = std::get_if<DeleteChild>(&done))
-    remove_child(host, sa, child->pair, "us");
+    remove_child(host, sa, child->pair, "us", in.now);
   if (std::holds_alternative<DeleteIke>(done)) close(sa, "us");
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "ikev2/child_rekey.h"
 #include "ikev2/create_child_sa.h"
+#include "ikev2/ike_rekey.h"
 #include "ikev2/informational.h"
 
 namespace culvert::ikev2 {
@@ -14,6 +16,8 @@ struct Starter {
   TimePoint now;
   void operator()(CheckLiveness&) const { send_liveness_check(host, sa, now); }
   void operator()(CreateChild& task) const { send_create_child_sa(host, sa, task, now); }
+  void operator()(RekeyChild& task) const { send_child_rekey(host, sa, task, now); }
+  void operator()(RekeyIke& task) const { send_ike_rekey(host, sa, task, now); }
   void operator()(DeleteChild& task) const { send_child_delete(host, sa, task.pair, now); }
   void operator()(DeleteIke&) const { send_ike_delete(host, sa, now); }
 };
@@ -21,7 +25,12 @@ struct Starter {
 struct TaskName {
   std::string operator()(const CheckLiveness&) const { return "IKE_DPD"; }
   std::string operator()(const CreateChild&) const { return "CHILD_CREATE"; }
-  std::string operator()(const ChildRequest&) const { return "CHILD_CREATE"; }
+  std::string operator()(const ChildRequest& request) const {
+    return request.rekeys ? "CHILD_REKEY" : "CHILD_CREATE";
+  }
+  std::string operator()(const RekeyChild&) const { return "CHILD_REKEY"; }
+  std::string operator()(const RekeyIke&) const { return "IKE_REKEY"; }
+  std::string operator()(const IkeRequest&) const { return "IKE_REKEY"; }
   std::string operator()(const DeleteChild&) const { return "CHILD_DELETE"; }
   std::string operator()(const DeleteIke&) const { return "IKE_DELETE"; }
   std::string operator()(std::monostate) const { return {}; }
@@ -42,7 +51,7 @@ bool is_wanted(const IkeSa& sa, const std::string& name) {
 
 void queue_child(IkeSa& sa, ChildConfigRef config) {
   const bool installed = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-    return child.config->name == config->name && !child.deleting;
+    return child.config->name == config->name && !child.is_going();
   });
   if (!installed && !is_wanted(sa, config->name)) queue_task(sa, CreateChild{std::move(config)});
 }

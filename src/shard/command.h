@@ -24,6 +24,14 @@ struct Terminate {
   bool force = false;  // without waiting for the peer
 };
 
+// Rekeys what matches all of the criteria that are set: CHILD SAs when `child` or `child_unique_id`
+// is set, else IKE SAs. CommandDone when the rekeys are under way.
+struct Rekey {
+  CommandId id;
+  std::string connection, child;
+  std::uint32_t ike_unique_id = 0, child_unique_id = 0;
+};
+
 // Replaces the connection of the same name. SAs that exist keep the configuration they were made
 // with. start and trap actions of its children are carried out; keep_up too.
 struct LoadConnection {
@@ -59,7 +67,8 @@ struct Shutdown {
   TimePoint deadline;
 };
 
-using Command = std::variant<Initiate, Terminate, LoadConnection, UnloadConnection, LoadSecret,
-                             UnloadSecret, ClearSecrets, InstallTrap, UninstallTrap, Shutdown>;
+using Command =
+    std::variant<Initiate, Terminate, Rekey, LoadConnection, UnloadConnection, LoadSecret,
+                 UnloadSecret, ClearSecrets, InstallTrap, UninstallTrap, Shutdown>;
 
 }  // namespace culvert

@@ -30,7 +30,7 @@ bool wants_start(const ChildConfig& child) {
 void Shard::Impl::command(Command&& command, TimePoint now) {
   now_ = now;
   std::visit([&](auto&& one) { run(std::move(one), now); }, std::move(command));
-  settle_replaced(now);
+  settle_touched(now);
 }
 
 // ---- keeping count of a command's parts ----
@@ -83,7 +83,7 @@ IkeSa* Shard::Impl::find_sa_of(const ConnectionRef& connection) {
   auto at = by_connection_.lower_bound({key, SaHandle{}});
   for (; at != by_connection_.end() && at->first == key; ++at) {
     IkeSa* sa = sas_.get(at->second);
-    if (sa && !sa->closed() && sa->connection->name == connection->name) return sa;
+    if (sa && !sa->closed() && !sa->rekeyed && sa->connection->name == connection->name) return sa;
   }
   return nullptr;
 }
@@ -107,7 +107,7 @@ void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
     for (ikev2::Waiter& waiter : waiters) {
       const bool up = waiter.child.empty() ||
                       std::ranges::any_of(sa->children, [&](const ikev2::ChildSa& child) {
-                        return child.config->name == waiter.child && !child.deleting;
+                        return child.config->name == waiter.child && !child.is_going();
                       });
       if (up) {
         finished(waiter.command, true, {});
@@ -195,29 +195,48 @@ void Shard::Impl::terminate_child(CommandId command, IkeSa& sa, SaPairId pair, T
   settle(sa.self, now);
 }
 
-void Shard::Impl::run(Terminate&& command, TimePoint now) {
+template <class C>
+Shard::Impl::Selection Shard::Impl::select(const C& command) {
   const bool by_child = !command.child.empty() || command.child_unique_id != 0;
-  std::vector<SaHandle> ikes;
-  std::vector<std::pair<SaHandle, SaPairId>> children;
+  Selection selection;
   sas_.for_each([&](SaHandle handle, IkeSa& sa) {
-    if (!sa.connection) return;
+    if (!sa.connection || sa.rekeyed) return;
     if (!command.connection.empty() && sa.connection->name != command.connection) return;
     if (command.ike_unique_id && sa.unique_id != command.ike_unique_id) return;
-    if (!by_child) return ikes.push_back(handle);
+    if (!by_child) return selection.ikes.push_back(handle);
     for (const ikev2::ChildSa& child : sa.children)
-      if ((command.child.empty() || child.config->name == command.child) &&
+      if (!child.is_going() && (command.child.empty() || child.config->name == command.child) &&
           (!command.child_unique_id || child.unique_id == command.child_unique_id))
-        children.emplace_back(handle, child.pair);
+        selection.children.emplace_back(handle, child.pair);
   });
-  if (ikes.empty() && children.empty())
-    return done(command.id, false, "no matching SAs to terminate found");
+  return selection;
+}
+
+void Shard::Impl::run(Terminate&& command, TimePoint now) {
+  const Selection selection = select(command);
+  if (selection.empty()) return done(command.id, false, "no matching SAs to terminate found");
   expect(command.id, 1);  // keeps the command open until all parts are under way
-  for (const SaHandle handle : ikes)
+  for (const SaHandle handle : selection.ikes)
     if (IkeSa* sa = sas_.get(handle)) terminate_ike(command.id, *sa, command.force, now);
-  for (const auto& [handle, pair] : children)
+  for (const auto& [handle, pair] : selection.children)
     if (IkeSa* sa = sas_.get(handle); sa && sa->in<ikev2::Established>())
       terminate_child(command.id, *sa, pair, now);
   finished(command.id, true, {});
+}
+
+void Shard::Impl::run(Rekey&& command, TimePoint now) {
+  const Selection selection = select(command);
+  if (selection.empty()) return done(command.id, false, "no matching SAs to rekey found");
+  const auto rekey = [&](SaHandle handle, ikev2::Task&& task) {
+    IkeSa* sa = sas_.get(handle);
+    if (!sa || !sa->in<ikev2::Established>()) return;
+    ikev2::queue_task(*sa, std::move(task));
+    ikev2::run_next_task(*this, *sa, now);
+    settle(handle, now);
+  };
+  for (const SaHandle handle : selection.ikes) rekey(handle, ikev2::RekeyIke{});
+  for (const auto& [handle, pair] : selection.children) rekey(handle, ikev2::RekeyChild{pair});
+  done(command.id, true, {});
 }
 
 void Shard::Impl::run(Shutdown&& command, TimePoint now) {

@@ -56,6 +56,10 @@ class Shard::Impl final : public ikev2::Host {
   SaPairId new_pair_id() override { return {++last_pair_}; }
   PolicyId new_policy_id() override { return {++last_policy_}; }
   std::uint32_t new_reqid() override { return ++last_reqid_; }
+  IkeSa& create_successor(const IkeSa& old, ikev2::Role role, std::uint64_t spi_i,
+                          std::uint64_t spi_r) override;
+  IkeSa* find(SaHandle sa) override { return sas_.get(sa); }
+  void touched(const IkeSa& sa) override { touched_.push_back(sa.self); }
   void authenticated(IkeSa& sa, bool initial_contact) override;
   bool is_first_contact(const IkeSa& sa) const override;
   void own_pair(SaPairId pair, const IkeSa& sa) override { pair_owner_[pair] = sa.self; }
@@ -66,7 +70,7 @@ class Shard::Impl final : public ikev2::Host {
   IkeSa& create();
   // After anything has touched an SA: takes it down if it is closed, else arms its timer.
   void settle(SaHandle handle, TimePoint now);
-  void settle_replaced(TimePoint now);
+  void settle_touched(TimePoint now);
   void retire(SaHandle handle, TimePoint now);
   void index_half_open(const IkeSa& sa);
   void unindex_half_open(const IkeSa& sa);
@@ -87,6 +91,7 @@ class Shard::Impl final : public ikev2::Host {
   // ---- commands (commands.cc) ----
   void run(Initiate&& command, TimePoint now);
   void run(Terminate&& command, TimePoint now);
+  void run(Rekey&& command, TimePoint now);
   void run(LoadConnection&& command, TimePoint now);
   void run(UnloadConnection&& command, TimePoint now);
   void run(LoadSecret&& command, TimePoint now);
@@ -95,6 +100,14 @@ class Shard::Impl final : public ikev2::Host {
   void run(InstallTrap&& command, TimePoint now);
   void run(UninstallTrap&& command, TimePoint now);
   void run(Shutdown&& command, TimePoint now);
+  // What Terminate and Rekey name: IKE SAs, or the CHILD SAs of IKE SAs.
+  struct Selection {
+    std::vector<SaHandle> ikes;
+    std::vector<std::pair<SaHandle, SaPairId>> children;
+    bool empty() const { return ikes.empty() && children.empty(); }
+  };
+  template <class C>
+  Selection select(const C& command);
   void bring_up(CommandId command, const ConnectionRef& connection,
                 std::vector<const ChildConfig*> children, TimePoint now);
   void start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
@@ -160,7 +173,7 @@ class Shard::Impl final : public ikev2::Host {
   std::unordered_map<SaPairId, SaHandle> pair_owner_;
   std::unordered_set<std::uint32_t> child_spis_;
   NameIndex by_identity_, by_connection_;
-  std::vector<SaHandle> replaced_;
+  std::vector<SaHandle> touched_;
   TimerQueue<SaHandle> timers_;
 
   std::map<CommandId, Tracker> trackers_;

@@ -80,6 +80,28 @@ IkeSa& Shard::Impl::create() {
   return sa;
 }
 
+IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::uint64_t spi_i,
+                                     std::uint64_t spi_r) {
+  IkeSa& sa = create();
+  sa.role = role;
+  sa.spi_i = spi_i;
+  sa.spi_r = spi_r;
+  sa.local = old.local;
+  sa.remote = old.remote;
+  sa.connection = old.connection;
+  sa.local_id = old.local_id;
+  sa.remote_id = old.remote_id;
+  sa.nat_local = old.nat_local;
+  sa.nat_remote = old.nat_remote;
+  sa.nat_fake = old.nat_fake;
+  sa.udp_encap = old.udp_encap;
+  sa.state = ikev2::Established{old.in<ikev2::Established>()->proof, {}, {}};
+  by_spi_[sa.our_spi()] = sa.self;
+  by_identity_.insert({identity_key(sa), sa.self});
+  by_connection_.insert({key_of(sa.connection->name), sa.self});
+  return sa;
+}
+
 void Shard::Impl::index_half_open(const IkeSa& sa) {
   half_open_[{sa.spi_i, sa.first_remote}] = sa.self;
   ++half_open_by_address_[sa.first_remote.address];
@@ -109,7 +131,7 @@ void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
       IkeSa* other = sas_.get(at->second);
       if (!other || other->local_id != sa.local_id || other->remote_id != sa.remote_id) continue;
       ikev2::close(*other, "replacement");
-      replaced_.push_back(at->second);
+      touched_.push_back(at->second);
     }
   }
   by_identity_.insert({key, sa.self});
@@ -141,21 +163,21 @@ void Shard::Impl::settle(SaHandle handle, TimePoint now) {
   }
 }
 
-void Shard::Impl::settle_replaced(TimePoint now) {
-  for (const SaHandle handle : std::exchange(replaced_, {})) settle(handle, now);
+void Shard::Impl::settle_touched(TimePoint now) {
+  for (const SaHandle handle : std::exchange(touched_, {})) settle(handle, now);
 }
 
 void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   IkeSa& sa = *sas_.get(handle);
   const std::string_view by = sa.in<ikev2::Closed>()->by;
   const bool was_established = sa.established != kNever;
-  while (!sa.children.empty()) ikev2::remove_child(*this, sa, sa.children.back().pair, by);
+  while (!sa.children.empty()) ikev2::remove_child(*this, sa, sa.children.back().pair, by, now);
   ikev2::withdraw_offer(*this, sa);
-  if (was_established) {
+  if (was_established && !sa.rekeyed) {
     up_down(sa, false, std::nullopt);
     ikev2::emit(*this, sa, trace::IkeDeleted{by});
-    by_identity_.erase({identity_key(sa), handle});
   }
+  if (was_established) by_identity_.erase({identity_key(sa), handle});
   if (sa.connection) by_connection_.erase({key_of(sa.connection->name), handle});
   unindex_half_open(sa);
   by_spi_.erase(sa.our_spi());
@@ -164,7 +186,7 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   for (const ikev2::Waiter& waiter : std::exchange(sa.waiters, {}))
     finished(waiter.command, false, why);
   for (const CommandId command : std::exchange(sa.close_waiters, {})) finished(command, true, {});
-  if (sa.connection) schedule_restart(sa, was_established, now);
+  if (sa.connection && !sa.rekeyed) schedule_restart(sa, was_established, now);
   sas_.erase(handle);
 }
 
@@ -182,6 +204,7 @@ void Shard::Impl::expire_timers(TimePoint now) {
     sa->armed = kNever;
     if (sa->next_deadline() <= now) ikev2::expire(*this, *sa, now);
     settle(*handle, now);
+    settle_touched(now);
   }
 }
 

@@ -26,19 +26,20 @@ void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
   if (!sa || !sa->in<ikev2::Established>()) return;
   if (std::holds_alternative<Activity>(notice)) {
     sa->last_inbound = now;
+    // RFC 7296, 2.8: the peer uses the new SA of a rekey, so we may.
+    if (const ikev2::ChildSa* child = sa->child_by_pair(pair);
+        child && child->state == ikev2::ChildState::installed)
+      ikev2::switch_policy(*this, *sa, pair);
   } else if (const auto* moved = std::get_if<MappingChange>(&notice)) {
     // RFC 7296, 2.23: only a peer behind a NAT may move without saying so.
     if (!sa->nat_remote) return;
     sa->remote = moved->remote;
     for (const ikev2::ChildSa& child : sa->children)
       apply(UpdateSa{child.pair, sa->local, sa->remote, sa->udp_encap});
-  } else if (const auto* expired = std::get_if<Expire>(&notice); expired && expired->hard) {
-    const ikev2::ChildSa* child = sa->child_by_pair(pair);
-    if (!child || child->deleting) return;
-    const ikev2::ChildConfigRef config = child->config;
-    ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
-    if (sa->connection->keep_up) ikev2::queue_task(*sa, ikev2::CreateChild{config});
-    ikev2::run_next_task(*this, *sa, now);
+  } else if (const auto* expired = std::get_if<Expire>(&notice)) {
+    ikev2::ChildSa* child = sa->child_by_pair(pair);
+    if (!child || !child->is_live()) return;
+    (expired->hard ? child->expires_at : child->rekey_at) = now;
   }
   settle(owner->second, now);
 }
@@ -50,7 +51,7 @@ void Shard::Impl::install_failed(SaPairId pair, const Error& error, TimePoint no
   if (!sa) return;
   const ikev2::ChildSa* child = sa->child_by_pair(pair);
   ikev2::emit(*this, *sa, trace::SadFailed{error.reason}, child ? child->config.get() : nullptr);
-  if (!child || child->deleting || !sa->in<ikev2::Established>()) return;
+  if (!child || child->is_going() || !sa->in<ikev2::Established>()) return;
   ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
   ikev2::run_next_task(*this, *sa, now);
   settle(sa->self, now);

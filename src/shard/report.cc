@@ -5,12 +5,29 @@
 namespace culvert {
 namespace {
 
+// strongSwan's names.
+const char* state_name(ikev2::ChildState state) {
+  switch (state) {
+    case ikev2::ChildState::installed:
+      return "INSTALLED";
+    case ikev2::ChildState::rekeying:
+      return "REKEYING";
+    case ikev2::ChildState::rekeyed:
+      return "REKEYED";
+    case ikev2::ChildState::deleting:
+      return "DELETING";
+    case ikev2::ChildState::lingering:
+      return "DELETED";
+  }
+  return "";
+}
+
 ChildSaStatus status_of(const IkeSa& sa, const ikev2::ChildSa& child) {
   ChildSaStatus status;
   status.name = child.config->name;
   status.unique_id = child.unique_id;
   status.reqid = child.reqid;
-  status.state = child.deleting ? "DELETING" : "INSTALLED";
+  status.state = state_name(child.state);
   status.mode = child.mode;
   status.protocol = child.protocol;
   status.udp_encap = sa.udp_encap;
@@ -29,7 +46,9 @@ ChildSaStatus status_of(const IkeSa& sa, const ikev2::ChildSa& child) {
 std::string state_name(const IkeSa& sa) {
   const auto* up = sa.in<ikev2::Established>();
   if (!up) return sa.closed() && sa.established != kNever ? "DELETING" : "CONNECTING";
-  return std::holds_alternative<ikev2::DeleteIke>(up->in_flight) ? "DELETING" : "ESTABLISHED";
+  if (std::holds_alternative<ikev2::DeleteIke>(up->in_flight)) return "DELETING";
+  if (std::holds_alternative<ikev2::IkeRequest>(up->in_flight)) return "REKEYING";
+  return sa.rekeyed ? "REKEYED" : "ESTABLISHED";
 }
 
 IkeSaStatus status_of(const IkeSa& sa) {
@@ -50,6 +69,7 @@ IkeSaStatus status_of(const IkeSa& sa) {
   status.suite = sa.suite;
   status.created = sa.created;
   status.established = sa.established;
+  status.rekey_at = sa.rekey_at;
   status.tasks_queued = ikev2::queued_task_names(sa);
   status.tasks_active = ikev2::active_task_names(sa);
   for (const ikev2::ChildSa& child : sa.children) status.children.push_back(status_of(sa, child));

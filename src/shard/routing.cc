@@ -51,7 +51,7 @@ void Shard::Impl::receive(const Datagram& datagram, TimePoint now) {
   const SaHandle handle = sa->self;
   ikev2::receive(*this, *sa, *header, datagram, now);
   settle(handle, now);
-  settle_replaced(now);
+  settle_touched(now);
 }
 
 // A repeated IKE_SA_INIT request finds the answer that it already had (RFC 7296, 2.1).

@@ -157,6 +157,12 @@ struct RetryWithKe {
   std::string wanted, sent;
   CULVERT_FIELDS(CULVERT_FIELD(wanted), CULVERT_FIELD(sent))
 };
+struct OtherMethodWanted {  // as responder
+  static constexpr Info kInfo{"other_method_wanted", Level::info, Group::ike,
+                              "the peer sent a public value of {sent}; asked for {wanted}"};
+  std::string wanted, sent;
+  CULVERT_FIELDS(CULVERT_FIELD(wanted), CULVERT_FIELD(sent))
+};
 struct NatDetected {
   static constexpr Info kInfo{"nat_detected", Level::info, Group::ike,
                               "NAT: local side {local}, remote side {remote}; moving to port 4500"};
@@ -254,6 +260,13 @@ struct ChildEstablished {
   CULVERT_FIELDS(CULVERT_FIELD(local_ts), CULVERT_FIELD(remote_ts), CULVERT_FIELD(suite),
                  CULVERT_FIELD(spi_in), CULVERT_FIELD(spi_out))
 };
+struct ChildRekeyed {
+  static constexpr Info kInfo{"child_rekeyed", Level::info, Group::chd,
+                              "CHILD SA {old_in} {old_out} replaced by {spi_in} {spi_out}"};
+  std::string old_in, old_out, spi_in, spi_out;
+  CULVERT_FIELDS(CULVERT_FIELD(old_in), CULVERT_FIELD(old_out), CULVERT_FIELD(spi_in),
+                 CULVERT_FIELD(spi_out))
+};
 struct ChildDeleted {
   static constexpr Info kInfo{"child_deleted", Level::info, Group::chd,
                               "CHILD SA {spi_in} {spi_out} deleted by {by}"};
@@ -310,6 +323,13 @@ struct NoAnswer {
   CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(exchange), CULVERT_FIELD(attempts),
                  CULVERT_FIELD(seconds))
 };
+struct IkeRekeyed {
+  static constexpr Info kInfo{"ike_rekeyed", Level::info, Group::ike,
+                              "IKE SA rekeyed, {suite}; the new one is number {successor}"};
+  std::string suite;
+  std::uint32_t successor = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(suite), CULVERT_FIELD(successor))
+};
 struct IkeDeleted {
   static constexpr Info kInfo{"ike_deleted", Level::info, Group::ike, "IKE SA deleted by {by}"};
   std::string_view by;  // "us", "peer", "timeout", "replacement", "shutdown"
@@ -343,12 +363,13 @@ struct Notice {
 
 using Body =
     std::variant<MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped,
-                 MalformedMessage, Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused, RetryWithCookie,
-                 RetryWithKe, NatDetected, NoCommonProposal, NoConnectionForAddresses,
-                 BadPublicValue, IkeEstablished, NoConnectionForIdentity, NoSecret, WrongSecret,
-                 WrongAuthMethod, UnexpectedIdentity, ChildEstablished, ChildDeleted,
-                 SelectorsUnacceptable, WrongMode, SadFailed, PeerRefused, NoAnswer, IkeDeleted,
-                 LivenessCheck, PeerNotice, InternalError, Notice>;
+                 MalformedMessage, Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused,
+                 RetryWithCookie, RetryWithKe, OtherMethodWanted, NatDetected, NoCommonProposal,
+                 NoConnectionForAddresses, BadPublicValue, IkeEstablished, NoConnectionForIdentity,
+                 NoSecret, WrongSecret, WrongAuthMethod, UnexpectedIdentity, ChildEstablished,
+                 ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode, SadFailed,
+                 PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice,
+                 InternalError, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

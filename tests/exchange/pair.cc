@@ -24,6 +24,8 @@ struct Take {
     if (auto* erase = std::get_if<DeleteSa>(&op))
       gateway.sad.erase({erase->pair, erase->direction});
     if (auto* policy = std::get_if<InstallPolicy>(&op)) gateway.policies[policy->policy] = *policy;
+    if (auto* update = std::get_if<UpdatePolicy>(&op))
+      gateway.policies.at(update->policy).pair = update->pair;
     if (auto* policy = std::get_if<DeletePolicy>(&op)) gateway.policies.erase(policy->policy);
     gateway.operations_log.push_back(std::move(op));
   }

@@ -1,6 +1,8 @@
 // A host that records what an IKE SA asks for, and SAs in any state with known keys.
 #pragma once
 
+#include <deque>
+
 #include "crypto/openssl_provider.h"
 #include "ikev2/host.h"
 
@@ -27,6 +29,11 @@ class FakeHost final : public Host {
   SaPairId new_pair_id() override { return {++last_}; }
   PolicyId new_policy_id() override { return {++last_}; }
   std::uint32_t new_reqid() override { return 1; }
+  IkeSa& create_successor(const IkeSa&, Role, std::uint64_t, std::uint64_t) override {
+    return successors.emplace_back();
+  }
+  IkeSa* find(Handle<IkeSa>) override { return nullptr; }
+  void touched(const IkeSa&) override {}
   void authenticated(IkeSa&, bool) override {}
   bool is_first_contact(const IkeSa&) const override { return true; }
   void own_pair(SaPairId, const IkeSa&) override {}
@@ -37,6 +44,7 @@ class FakeHost final : public Host {
   std::vector<trace::Event> events;
   std::vector<bool> results;
   int released = 0;
+  std::deque<IkeSa> successors;
   ConnectionTable connections_;
   SecretStore secrets_;
   IkeOptions options_;

@@ -1,0 +1,122 @@
+// Owns the rekeying of CHILD SAs. Invariant: at every moment one SA of a lineage carries outbound
+// traffic, and the inbound SAs of both are in place while the peers may differ about which.
+#include "ikev2/child_rekey.h"
+
+#include "ikev2/create_child_sa.h"
+#include "ikev2/refusal.h"
+#include "ikev2/tasks.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+using wire::NotifyType;
+using wire::PayloadType;
+
+// How long to wait when the peer is busy with something that excludes the rekey (RFC 7296, 2.25).
+constexpr Duration kRetryAfter = std::chrono::seconds(5);
+
+wire::ProtocolId protocol_of(const ChildSa& child) {
+  return child.protocol == IpsecProtocol::ah ? wire::ProtocolId::ah : wire::ProtocolId::esp;
+}
+
+bool has_successor(const IkeSa& sa, const ChildSa& old) {
+  return std::ranges::any_of(sa.children, [&](const ChildSa& other) {
+    return other.lineage == old.lineage && other.pair != old.pair && other.is_live();
+  });
+}
+
+// The exchange failed, or the peer has no such SA: what becomes of the old one.
+void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& in) {
+  ChildSa* old = sa.child_by_pair(request.rekeys);
+  if (!old) return;
+  if (old->state == ChildState::rekeying) old->state = ChildState::installed;
+  if (wire::find_notify(in.payloads, NotifyType::child_sa_not_found)) {
+    // RFC 7296, 2.25.1: the peer has lost it. What traffic needs is made anew.
+    const ChildConfigRef config = old->config;
+    const bool replaced = has_successor(sa, *old);
+    remove_child(host, sa, request.rekeys, "peer", in.now);
+    if (!replaced) queue_task(sa, CreateChild{config});
+  } else if (!has_successor(sa, *old)) {
+    old->rekey_at = in.now + kRetryAfter;
+  }
+}
+
+// Both sides rekeyed the same SA. RFC 7296, 2.8.1: the exchange with the lowest of the four nonces
+// loses; who made the losing pair deletes it, the other one deletes the old pair.
+void settle_rivalry(Host& host, IkeSa& sa, const ChildRequest& request, SaPairId ours,
+                    ByteView our_lowest) {
+  if (is_lower(our_lowest, request.rival->lowest_nonce)) {
+    switch_policy(host, sa, request.rival->pair);
+    queue_task(sa, DeleteChild{ours});
+    return;
+  }
+  switch_policy(host, sa, ours);
+  queue_task(sa, DeleteChild{request.rekeys});
+}
+
+}  // namespace
+
+void send_child_rekey(Host& host, IkeSa& sa, const RekeyChild& task, TimePoint now) {
+  ChildSa* old = sa.child_by_pair(task.pair);
+  if (!old || !old->is_live()) return;  // the peer was faster
+  Bytes spi(4);
+  store_be(spi.data(), old->spi_in);
+  Payloads payloads{make_notify(NotifyType::rekey_sa, {}, protocol_of(*old), std::move(spi))};
+  if (send_child_request(host, sa, old->config, task.ke, task.pair, std::move(payloads), now))
+    old->state = ChildState::rekeying;
+}
+
+void handle_child_rekey_response(Host& host, IkeSa& sa, ChildRequest&& request, const Inbound& in) {
+  auto& up = *sa.in<Established>();
+  const ChildConfigRef config = request.offer.config;
+  if (request.ke && !request.second_ke)
+    if (const auto wanted = other_method(in.payloads, request.ke->method(), config->proposals)) {
+      withdraw_offer(host, sa);
+      if (ChildSa* old = sa.child_by_pair(request.rekeys); old && !request.rival) {
+        old->state = ChildState::installed;
+        emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(request.ke->method())},
+             config.get());
+        up.queue.push_front(RekeyChild{request.rekeys, *wanted});
+      }
+      return;
+    }
+  auto grant = read_child_response(host, sa, request, in);
+  if (!grant) return give_up(host, sa, request, in);
+  const SaPairId pair =
+      install_successor(host, sa, up.proof, request.rekeys, grant->agreement,
+                        {request.nonce, grant->nonce, grant->secret.view(), true}, in.now);
+  if (!pair) return give_up(host, sa, request, in);
+  if (request.rival)
+    return settle_rivalry(host, sa, request, pair, lower_nonce(request.nonce, grant->nonce));
+  switch_policy(host, sa, pair);
+  queue_task(sa, DeleteChild{request.rekeys});
+}
+
+void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,
+                                const wire::Notify& rekey) {
+  const auto protocol =
+      rekey.protocol == wire::ProtocolId::ah ? IpsecProtocol::ah : IpsecProtocol::esp;
+  ChildSa* old = rekey.spi.size() == 4
+                     ? sa.child_by_outbound_spi(protocol, load_be<std::uint32_t>(rekey.spi.data()))
+                     : nullptr;
+  if (!old)
+    return refuse_create_child_sa(host, sa, in, NotifyType::child_sa_not_found, {}, rekey.protocol,
+                                  rekey.spi);
+  // RFC 7296, 2.25.1: we are closing it, or have replaced it already.
+  if (!old->is_live()) return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
+  const SaPairId old_pair = old->pair;
+  auto answer = answer_child_request(host, sa, in, old->config);
+  if (!answer) return;
+  auto& up = *sa.in<Established>();
+  const Bytes& nonce_i = wire::find<wire::Nonce>(in.payloads, PayloadType::nonce)->data;
+  const SaPairId pair =
+      install_successor(host, sa, up.proof, old_pair, answer->agreement,
+                        {nonce_i, answer->nonce, answer->half.secret.view(), false}, in.now);
+  if (!pair) return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
+  if (auto* request = std::get_if<ChildRequest>(&up.in_flight);
+      request && request->rekeys == old_pair)
+    request->rival = ChildRival{to_bytes(lower_nonce(nonce_i, answer->nonce)), pair};
+  send_child_response(host, sa, in, *answer);
+}
+
+}  // namespace culvert::ikev2
