@@ -134,7 +134,7 @@ class Culvertd(ViciPeer):
 
     def culvert(self, *arguments, check=True, timeout=20):
         """culvert ARGUMENTS against this daemon: the CompletedProcess."""
-        return run([binary("culvert"), "--vici", self.vici, *arguments], check=check,
+        return run([binary("culvert"), "--uri", self.vici, *arguments], check=check,
                    timeout=timeout)
 
     def reload(self, toml):

@@ -127,9 +127,10 @@ class Prose(Rule):
 
     def test_manuals_mention_every_option(self):
         for program in ("culvertd", "culvert"):
-            manual = f"docs/man/{program}.8"
             with self.subTest(program):
                 path = harness.binary(program)
+                manual = next(iter(glob.glob(f"docs/man/{program}.[18]", root_dir=tree.ROOT)), None)
+                self.assertIsNotNone(manual, f"docs/man/ has no page of {program}")
                 help_text = harness.run([path, "--help"]).stdout
                 words = prose.subcommands_in_help(help_text)
                 options = prose.options_in_help(help_text)
