@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -16,7 +17,7 @@ template <class Key>
 class TimerQueue {
  public:
   void schedule(TimePoint when, Key key) {
-    heap_.push_back({when, next_sequence_++, key});
+    heap_.push_back({when, next_sequence_++, std::move(key)});
     std::push_heap(heap_.begin(), heap_.end(), later);
   }
   // The next key that is due at `now`, or nothing.

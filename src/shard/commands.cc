@@ -29,7 +29,8 @@ bool wants_start(const ChildConfig& child) {
 
 void Shard::Impl::command(Command&& command, TimePoint now) {
   now_ = now;
-  std::visit([&](auto&& one) { run(std::move(one), now); }, std::move(command));
+  std::visit([&](auto&& one) { run(std::forward<decltype(one)>(one), now); },
+             std::move(command));
   settle_touched(now);
 }
 
