@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/strong_id.h"
 #include "ipsec/data_plane.h"
 
 namespace culvert::esp {

@@ -1,0 +1,163 @@
+// Invariant: every request is answered (NLM_F_ACK) before the next one leaves, so answers can't be
+// mixed up.
+#include "esp/netlink.h"
+
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace culvert::esp {
+namespace {
+
+constexpr std::uint8_t kProtocol = 201;  // marks our routes in listings ("proto 201")
+constexpr std::size_t kBuffer = 32'768;
+
+unsigned char family_number(Family family) { return family == Family::v4 ? AF_INET : AF_INET6; }
+
+struct Request {
+  alignas(nlmsghdr) char buffer[512] = {};
+  nlmsghdr* header = mnl_nlmsg_put_header(buffer);
+
+  Request(std::uint16_t type, std::uint16_t flags) {
+    header->nlmsg_type = type;
+    header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
+  }
+  void put_address(std::uint16_t type, const IpAddress& address) {
+    mnl_attr_put(header, type, address.size(), address.bytes().data());
+  }
+};
+
+std::optional<Route> route_of(const nlmsghdr* message, std::uint32_t table) {
+  const auto* body = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  const Family family = body->rtm_family == AF_INET ? Family::v4 : Family::v6;
+  if (body->rtm_family != AF_INET && body->rtm_family != AF_INET6) return std::nullopt;
+  Route route;
+  route.table = body->rtm_table;
+  route.destination = Prefix::make(IpAddress::any(family), body->rtm_dst_len);
+  if (body->rtm_type == RTN_THROW) route.kind = Route::Kind::throw_on;
+  const auto* tail = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
+  const auto* attribute =
+      static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, sizeof *body));
+  for (; mnl_attr_ok(attribute, static_cast<int>(tail - reinterpret_cast<const char*>(attribute)));
+       attribute = mnl_attr_next(attribute)) {
+    if (mnl_attr_get_type(attribute) == RTA_TABLE) route.table = mnl_attr_get_u32(attribute);
+    if (mnl_attr_get_type(attribute) == RTA_OIF) route.device = mnl_attr_get_u32(attribute);
+    if (mnl_attr_get_type(attribute) == RTA_DST &&
+        mnl_attr_get_payload_len(attribute) == route.destination.address.size())
+      route.destination = Prefix::make(
+          IpAddress::from_bytes({static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
+                                 mnl_attr_get_payload_len(attribute)}),
+          body->rtm_dst_len);
+  }
+  if (route.table != table) return std::nullopt;
+  return route;
+}
+
+struct Dump {
+  std::uint32_t table;
+  std::vector<Route> routes;
+};
+
+int collect(const nlmsghdr* message, void* context) {
+  auto& dump = *static_cast<Dump*>(context);
+  if (message->nlmsg_type == RTM_NEWROUTE)
+    if (const auto route = route_of(message, dump.table)) dump.routes.push_back(*route);
+  return MNL_CB_OK;
+}
+
+}  // namespace
+
+void Netlink::Close::operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
+
+std::expected<Netlink, std::string> Netlink::open() {
+  mnl_socket* socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+  if (!socket)
+    return std::unexpected(fmt::format("cannot open a netlink socket: {}", std::strerror(errno)));
+  Netlink result(socket);
+  if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) != 0)
+    return std::unexpected(fmt::format("cannot bind a netlink socket: {}", std::strerror(errno)));
+  return result;
+}
+
+int Netlink::transact(nlmsghdr* request) {
+  request->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) return errno;
+  alignas(nlmsghdr) char buffer[kBuffer];
+  for (;;) {
+    const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
+    if (size < 0) return errno;
+    const int result = mnl_cb_run(buffer, static_cast<std::size_t>(size), sequence_,
+                                  mnl_socket_get_portid(socket_.get()), nullptr, nullptr);
+    if (result < 0) return errno;
+    if (result == MNL_CB_STOP) return 0;
+  }
+}
+
+int Netlink::change_route(std::uint16_t type, std::uint16_t flags, const Route& route) {
+  Request request(type, flags);
+  auto* body = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request.header, sizeof(rtmsg)));
+  const bool through = route.kind == Route::Kind::device;
+  body->rtm_family = family_number(route.destination.address.family());
+  body->rtm_dst_len = route.destination.length;
+  body->rtm_table = RT_TABLE_UNSPEC;
+  body->rtm_protocol = kProtocol;
+  body->rtm_scope = through && body->rtm_family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  body->rtm_type = through ? RTN_UNICAST : RTN_THROW;
+  if (type == RTM_DELROUTE) body->rtm_scope = RT_SCOPE_NOWHERE;
+  if (route.destination.length != 0) request.put_address(RTA_DST, route.destination.address);
+  mnl_attr_put_u32(request.header, RTA_TABLE, route.table);
+  if (through && route.device != 0) mnl_attr_put_u32(request.header, RTA_OIF, route.device);
+  if (type == RTM_NEWROUTE && through && !route.source.is_none())
+    request.put_address(RTA_PREFSRC, route.source);
+  return transact(request.header);
+}
+
+int Netlink::replace_route(const Route& route) {
+  return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+int Netlink::delete_route(const Route& route) { return change_route(RTM_DELROUTE, 0, route); }
+
+int Netlink::change_rule(std::uint16_t type, std::uint16_t flags, const Rule& rule) {
+  Request request(type, flags);
+  auto* body =
+      static_cast<fib_rule_hdr*>(mnl_nlmsg_put_extra_header(request.header, sizeof(fib_rule_hdr)));
+  body->family = family_number(rule.family);
+  body->action = FR_ACT_TO_TBL;
+  body->flags = FIB_RULE_INVERT;
+  mnl_attr_put_u32(request.header, FRA_TABLE, rule.table);
+  mnl_attr_put_u32(request.header, FRA_PRIORITY, rule.priority);
+  mnl_attr_put_u32(request.header, FRA_FWMARK, rule.mark);
+  return transact(request.header);
+}
+
+int Netlink::add_rule(const Rule& rule) {
+  return change_rule(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+}
+int Netlink::delete_rule(const Rule& rule) { return change_rule(RTM_DELRULE, 0, rule); }
+
+void Netlink::flush_table(std::uint32_t table) {
+  for (const Family family : {Family::v4, Family::v6}) {
+    Request request(RTM_GETROUTE, NLM_F_DUMP);
+    auto* body = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request.header, sizeof(rtmsg)));
+    body->rtm_family = family_number(family);
+    request.header->nlmsg_seq = ++sequence_;
+    if (mnl_socket_sendto(socket_.get(), request.header, request.header->nlmsg_len) < 0) continue;
+    Dump dump{table, {}};
+    alignas(nlmsghdr) char buffer[kBuffer];
+    for (int result = MNL_CB_OK; result == MNL_CB_OK;) {
+      const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
+      if (size < 0) break;
+      result = mnl_cb_run(buffer, static_cast<std::size_t>(size), sequence_,
+                          mnl_socket_get_portid(socket_.get()), collect, &dump);
+    }
+    for (const Route& route : dump.routes) delete_route(route);
+  }
+}
+
+}  // namespace culvert::esp

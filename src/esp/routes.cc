@@ -1,0 +1,134 @@
+// Invariant: a prefix has one route as long as any policy wants it; a policy that passes traffic
+// wins over one that protects the very same prefix, because only the kernel can pass it.
+#include "esp/routes.h"
+
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "esp/socket_address.h"
+
+namespace culvert::esp {
+namespace {
+
+constexpr int kMaxLeftoverRules = 16;
+
+// One of the host's own addresses within the policy's local selectors, for the preferred source.
+IpAddress local_address_in(const std::vector<TrafficSelector>& selectors, Family family) {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return {};
+  IpAddress found;
+  for (const ifaddrs* at = list; at && found.is_none(); at = at->ifa_next) {
+    const int wanted = family == Family::v4 ? AF_INET : AF_INET6;
+    if (!at->ifa_addr || at->ifa_addr->sa_family != wanted) continue;
+    sockaddr_storage storage{};
+    std::memcpy(&storage, at->ifa_addr,
+                family == Family::v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    const IpAddress address = from_sockaddr(storage).address;
+    for (const TrafficSelector& selector : selectors)
+      if (selector.first.family() == family && selector.first <= address &&
+          address <= selector.last)
+        found = address;
+  }
+  freeifaddrs(list);
+  return found;
+}
+
+}  // namespace
+
+std::vector<Prefix> prefixes_of(const std::vector<TrafficSelector>& selectors) {
+  std::vector<Prefix> prefixes;
+  for (const TrafficSelector& selector : selectors) {
+    if (selector.first.is_none() || selector.last < selector.first) continue;
+    for (const Prefix& prefix : cover(selector.first, selector.last)) prefixes.push_back(prefix);
+  }
+  std::ranges::sort(prefixes);
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+  return prefixes;
+}
+
+std::expected<std::unique_ptr<RouteTable>, std::string> RouteTable::make(
+    const RouteOptions& options) {
+  auto netlink = Netlink::open();
+  if (!netlink) return std::unexpected(std::move(netlink.error()));
+  std::unique_ptr<RouteTable> table(new RouteTable(std::move(*netlink), options));
+  table->netlink_.flush_table(options.table);
+  for (const Family family : {Family::v4, Family::v6}) {
+    const Rule rule{family, options.mark, options.table, options.rule_priority};
+    for (int i = 0; i < kMaxLeftoverRules && table->netlink_.delete_rule(rule) == 0; ++i) {
+    }
+    const int error = table->netlink_.add_rule(rule);
+    if (error == 0) continue;
+    if (family == Family::v4)
+      return std::unexpected(
+          fmt::format("cannot add a routing rule (ip rule): {}", std::strerror(error)));
+    table->has_v6_ = false;
+  }
+  return table;
+}
+
+RouteTable::~RouteTable() {
+  netlink_.flush_table(options_.table);
+  for (const Family family : {Family::v4, Family::v6})
+    if (family_present(family))
+      netlink_.delete_rule({family, options_.mark, options_.table, options_.rule_priority});
+}
+
+int RouteTable::acquire(const Prefix& prefix, Route::Kind kind, const IpAddress& source) {
+  const bool thrown = kind == Route::Kind::throw_on;
+  const auto found = uses_.find(prefix);
+  const bool standing = found != uses_.end() && (!thrown || found->second.thrown != 0);
+  if (!standing) {
+    const Route route{prefix, options_.table, kind, options_.device, source};
+    if (const int error = netlink_.replace_route(route)) return error;
+  }
+  Use& use = uses_[prefix];
+  if (!thrown && use.through == 0)
+    use.route = {prefix, options_.table, kind, options_.device, source};
+  ++(thrown ? use.thrown : use.through);
+  return 0;
+}
+
+void RouteTable::release(const Prefix& prefix, Route::Kind kind) {
+  const auto found = uses_.find(prefix);
+  if (found == uses_.end()) return;
+  Use& use = found->second;
+  --(kind == Route::Kind::throw_on ? use.thrown : use.through);
+  if (use.thrown != 0) return;
+  if (use.through != 0) {
+    if (kind == Route::Kind::throw_on) netlink_.replace_route(use.route);
+    return;
+  }
+  netlink_.delete_route({prefix, options_.table, kind, options_.device, {}});
+  uses_.erase(found);
+}
+
+Result<> RouteTable::add(const InstallPolicy& policy) {
+  Held held{{}, policy.mode == Mode::pass ? Route::Kind::throw_on : Route::Kind::device};
+  for (const Prefix& prefix : prefixes_of(policy.remote_ts)) {
+    const Family family = prefix.address.family();
+    if (!family_present(family)) continue;
+    const IpAddress source = local_address_in(policy.local_ts, family);
+    if (acquire(prefix, held.kind, source) != 0) {
+      for (const Prefix& taken : held.prefixes) release(taken, held.kind);
+      return fail(Fault::internal, Reason::system);
+    }
+    held.prefixes.push_back(prefix);
+  }
+  policies_[policy.policy] = std::move(held);
+  return {};
+}
+
+void RouteTable::remove(PolicyId policy) {
+  const auto found = policies_.find(policy);
+  if (found == policies_.end()) return;
+  for (const Prefix& prefix : found->second.prefixes) release(prefix, found->second.kind);
+  policies_.erase(found);
+}
+
+}  // namespace culvert::esp

@@ -1,0 +1,127 @@
+// The plane's network side: UDP sockets of the IKE ports and raw ESP sockets, received from and
+// sent to in batches, with UDP's segmentation offloads both ways.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "esp/file_descriptor.h"
+#include "net/address.h"
+
+namespace culvert::esp {
+
+class OuterSocket {
+ public:
+  enum class Kind : std::uint8_t { udp, raw_esp };
+  // Binds to any address of `family` (`port` counts for UDP). The error is a sentence; `no_family`
+  // tells that the host lacks the family.
+  static std::expected<OuterSocket, std::string> open(Kind kind, Family family, std::uint16_t port,
+                                                      std::uint32_t mark, bool& no_family);
+
+  int fd() const { return fd_.get(); }
+  Kind kind() const { return kind_; }
+  Family family() const { return family_; }
+  std::uint16_t port() const { return port_; }
+  bool gro() const { return gro_; }
+  // Cleared for good when the kernel says that a device can't segment (EIO).
+  bool segments() const { return segments_->load(std::memory_order_relaxed); }
+  void stop_segmenting() { segments_->store(false, std::memory_order_relaxed); }
+
+ private:
+  OuterSocket(FileDescriptor fd, Kind kind, Family family, std::uint16_t port)
+      : fd_(std::move(fd)), kind_(kind), family_(family), port_(port) {}
+  std::string set_options(std::uint32_t mark);
+
+  FileDescriptor fd_;
+  Kind kind_;
+  Family family_;
+  std::uint16_t port_;
+  bool gro_ = false;
+  std::unique_ptr<std::atomic<bool>> segments_ = std::make_unique<std::atomic<bool>>(false);
+};
+
+// One received buffer: one datagram, or several of `segment` octets each (the last may be shorter).
+struct Received {
+  MutableBytes data;  // for raw sockets from the ESP header on
+  Endpoint local, remote;
+  std::uint8_t traffic_class = 0;
+  std::size_t segment = 0;
+};
+
+class ReceiveBatch {
+ public:
+  static constexpr std::size_t kMessages = 16;
+  static constexpr std::size_t kBufferSize = 65'536;
+
+  ReceiveBatch();
+  // What one recvmmsg() brought; valid until the next call. Empty: nothing there.
+  std::span<Received> receive(OuterSocket& socket);
+
+ private:
+  struct Control {
+    alignas(cmsghdr) std::uint8_t octets[256];
+  };
+  bool describe(const OuterSocket& socket, std::size_t index, Received& received);
+
+  std::unique_ptr<std::uint8_t[]> buffers_;
+  std::vector<mmsghdr> messages_;
+  std::vector<iovec> pieces_;
+  std::vector<sockaddr_storage> names_;
+  std::vector<Control> controls_;
+  std::vector<Received> received_;
+};
+
+// A train to send: datagrams of `segment` octets each, the last may be shorter.
+struct Outgoing {
+  OuterSocket* socket = nullptr;
+  Endpoint local, remote;
+  std::uint8_t traffic_class = 0;
+  ByteView data;
+  std::size_t segment = 0;
+  bool alone = false;  // let the kernel fragment: no segmentation offload
+};
+
+class Sender {
+ public:
+  struct Report {
+    std::uint64_t failed = 0;          // trains that could not be sent
+    std::vector<std::size_t> too_big;  // indices of trains that met a smaller path MTU
+  };
+  Sender();
+  // Sends all; waits a few milliseconds at most when the kernel's buffers are full. The report is
+  // good until the next call.
+  const Report& send(std::span<const Outgoing> trains);
+
+ private:
+  static constexpr std::size_t kMessages = 64;
+  struct Control {
+    alignas(cmsghdr) std::uint8_t octets[128];
+  };
+  void send_run(std::span<const Outgoing> trains, std::size_t first_index);
+  void send_singly(const Outgoing& train);
+  void fill(std::size_t at, const Outgoing& train, ByteView data, std::size_t segment);
+  // Returns how many of the filled messages went out, and sets errno.
+  std::size_t transmit(const OuterSocket& socket, std::size_t from, std::size_t count);
+
+  std::vector<mmsghdr> messages_;
+  std::vector<iovec> pieces_;
+  std::vector<sockaddr_storage> names_;
+  std::vector<Control> controls_;
+  Report report_;
+};
+
+// Sends one datagram now, from any thread; false when the kernel refused it.
+bool send_datagram(const OuterSocket& socket, const Endpoint& local, const Endpoint& remote,
+                   std::span<const ByteView> parts);
+
+// The MTU of the path as the kernel knows it; 1,280 when there is no route.
+unsigned path_mtu(const Endpoint& local, const Endpoint& remote, std::uint32_t mark);
+
+}  // namespace culvert::esp

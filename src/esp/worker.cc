@@ -1,0 +1,166 @@
+// The worker's loop. Invariant: operations are carried out only between batches, when nothing of a
+// packet is held; the SAD and the SPD are touched by this thread alone.
+#include "esp/worker.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include <algorithm>
+
+namespace culvert::esp {
+namespace {
+
+constexpr std::uint32_t kWakeTag = 0, kDeviceTag = 1, kFirstSocketTag = 2;
+constexpr int kTick_ms = 1'000;
+constexpr std::size_t kDevicePacketsPerTurn = 256;
+constexpr std::size_t kReceivesPerTurn = 4;
+constexpr Duration kApplyTimeout = std::chrono::seconds(2);
+
+TimePoint clock_now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return TimePoint(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
+
+}  // namespace
+
+Worker::Worker(const WorkerOptions& options, Tun& tun, std::vector<OuterSocket>& sockets,
+               NoticeQueue& notices, Inbound::IkeSink ike_sink)
+    : options_(options),
+      tun_(tun),
+      sockets_(sockets),
+      cipher_backend_(engine_.describe()),
+      database_(engine_,
+                [mark = options.mark](const Endpoint& local, const Endpoint& remote) {
+                  return path_mtu(local, remote, mark);
+                }),
+      ike_sink_(std::move(ike_sink)),
+      inbound_({database_, notices, tun, drops_}, ike_sink_, options.nat_t_port),
+      outbound_({database_, notices, tun, drops_}, choose_sockets()),
+      device_buffer_(Tun::kMaxRead),
+      wake_(make_event()) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Worker::~Worker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  signal_event(wake_);
+  thread_.join();
+}
+
+OuterSockets Worker::choose_sockets() const {
+  OuterSockets chosen;
+  for (OuterSocket& socket : sockets_) {
+    const bool v4 = socket.family() == Family::v4;
+    if (socket.kind() == OuterSocket::Kind::raw_esp)
+      (v4 ? chosen.raw4 : chosen.raw6) = &socket;
+    else if (socket.port() == options_.nat_t_port)
+      (v4 ? chosen.udp4 : chosen.udp6) = &socket;
+  }
+  return chosen;
+}
+
+Result<> Worker::apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics) {
+  std::future<Result<>> done;
+  {
+    const std::lock_guard lock(mutex_);
+    requests_.push_back({std::move(op), std::move(statistics), {}});
+    done = requests_.back().done.get_future();
+  }
+  signal_event(wake_);
+  if (done.wait_for(kApplyTimeout) != std::future_status::ready)
+    return fail(Fault::internal, Reason::system);
+  return done.get();
+}
+
+void Worker::take_requests() {
+  clear_event(wake_);
+  std::vector<Request> requests;
+  {
+    const std::lock_guard lock(mutex_);
+    requests.swap(requests_);
+  }
+  for (Request& request : requests) {
+    auto result = database_.apply(std::move(request.op), std::move(request.statistics));
+    inbound_count_ = database_.inbound_count();
+    outbound_count_ = database_.outbound_count();
+    request.done.set_value(result);
+  }
+  if (!requests.empty()) adapt_device_mtu();
+}
+
+void Worker::adapt_device_mtu() {
+  const auto limit = database_.smallest_inner_limit();
+  if (!options_.adapt_mtu || !limit) return;
+  const auto mtu =
+      static_cast<unsigned>(std::clamp<std::size_t>(*limit, Tun::kMinMtu, Tun::kMaxMtu));
+  if (mtu != device_mtu_ && tun_.set_mtu(mtu)) device_mtu_ = mtu;
+}
+
+void Worker::watch(int epoll, int fd, std::uint32_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u32 = tag;
+  epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+void Worker::run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
+  const FileDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
+  watch(epoll.get(), wake_.get(), kWakeTag);
+  watch(epoll.get(), tun_.fd(), kDeviceTag);
+  for (std::uint32_t i = 0; i < sockets_.size(); ++i)
+    watch(epoll.get(), sockets_[i].fd(), kFirstSocketTag + i);
+  TimePoint next_tick = clock_now() + std::chrono::milliseconds(kTick_ms);
+  for (;;) {
+    epoll_event events[16];
+    const int count = epoll_wait(epoll.get(), events, std::size(events), kTick_ms);
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    const TimePoint now = clock_now();
+    for (int i = 0; i < count; ++i) serve(events[i].data.u32, now);
+    if (now < next_tick) continue;
+    next_tick = now + std::chrono::milliseconds(kTick_ms);
+    tick();
+  }
+}
+
+void Worker::serve(std::uint32_t tag, TimePoint now) {
+  if (tag == kWakeTag) return take_requests();
+  if (tag == kDeviceTag) return read_device(now);
+  read_socket(sockets_[tag - kFirstSocketTag], now);
+}
+
+void Worker::read_device(TimePoint now) {
+  for (std::size_t i = 0; i < kDevicePacketsPerTurn; ++i) {
+    VirtioHeader header;
+    MutableBytes packet;
+    if (!tun_.read(device_buffer_, header, packet)) break;
+    outbound_.packet(header, packet, now);
+  }
+  outbound_.flush(now);
+  if (outbound_.take_mtu_changed()) adapt_device_mtu();
+}
+
+void Worker::read_socket(OuterSocket& socket, TimePoint now) {
+  for (std::size_t i = 0; i < kReceivesPerTurn; ++i) {
+    const auto buffers = batch_.receive(socket);
+    for (const Received& buffer : buffers) inbound_.received(socket.kind(), buffer, now);
+    inbound_.flush(now);
+    if (buffers.size() < ReceiveBatch::kMessages) return;
+  }
+}
+
+void Worker::tick() {
+  if (database_.refresh_active_mtus()) adapt_device_mtu();
+}
+
+}  // namespace culvert::esp
