@@ -28,12 +28,12 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 // The name among `known` (a range of things that are string_views) that `text` is probably meant to
-// be: at most a third of it differs. Empty when there is none.
+// be: at most a third of it (or one letter) differs. Empty when there is none.
 template <class Range>
 std::string_view nearest(std::string_view text, const Range& known) {
   if (text.size() > kMaxNearestName) return {};
   std::string_view best;
-  std::size_t best_distance = text.size() / 3 + 1;
+  std::size_t best_distance = std::max<std::size_t>(2, text.size() / 3 + 1);
   for (const std::string_view name : known) {
     const std::size_t distance = edit_distance(text, name);
     if (distance >= best_distance) continue;

@@ -92,6 +92,7 @@ class SegmentReader {
   // The next whole segment (valid until the next call of either function); nullopt: feed more.
   // Fails with too_large, or bad_length for an empty segment.
   Result<std::optional<ByteView>> next();
+  std::size_t buffered() const { return buffer_.size() - consumed_; }
 
  private:
   Bytes buffer_;
