@@ -55,7 +55,7 @@ Table convert(toml::table& from) {
   table.reserve(from.size());
   for (auto&& [key, node] : from)
     table.push_back({std::string(key.str()), position_of(key.source()), convert(node)});
-  std::ranges::stable_sort(table, {}, &Member::at);
+  std::ranges::sort(table, {}, &Member::at);
   return table;
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace culvert::config {
 namespace {
@@ -29,7 +30,8 @@ std::vector<Claim> claims_of(std::span<const Tunnel> tunnels) {
         if (!remote.dynamic)
           claims.push_back({remote.selector, &child, &tunnel, tunnel.remote_at[i]});
     }
-  std::ranges::stable_sort(claims, {}, [](const Claim& claim) { return claim.remote.first; });
+  std::ranges::sort(claims, {},
+                    [](const Claim& claim) { return std::tuple(claim.remote.first, claim.at); });
   return claims;
 }
 

@@ -23,8 +23,8 @@ void Report::add(std::vector<Diagnostic>& to, Position at, std::string message,
 }
 
 std::vector<Diagnostic> Report::sorted(std::vector<Diagnostic> diagnostics) {
-  std::ranges::stable_sort(diagnostics, {}, [](const Diagnostic& diagnostic) {
-    return std::tuple(diagnostic.line, diagnostic.column);
+  std::ranges::sort(diagnostics, {}, [](const Diagnostic& diagnostic) {
+    return std::tie(diagnostic.line, diagnostic.column, diagnostic.message);
   });
   return diagnostics;
 }
