@@ -155,12 +155,12 @@ Lines header_lines(const wire::Header& header, std::size_t size) {
           fmt::format("SPIs: initiator {:016x}, responder {:016x}", header.spi_i, header.spi_r)};
 }
 
-// RFC 3948, 2.2: on port 4500 four zero octets precede an IKE message, whose own SPI is never zero.
+// RFC 3948, 2.2: on port 4500 four zero octets precede an IKE message. An SPI may begin with four
+// zeros too, so a message that is whole as it is has no marker.
 ByteView without_marker(ByteView octets) {
   const bool marked =
       octets.size() >= 4 && std::ranges::all_of(octets.first(4), [](auto o) { return o == 0; });
-  const bool zero_spi = octets.size() >= 8 && load_be<std::uint64_t>(octets.data()) == 0;
-  return marked && !zero_spi ? octets.subspan(4) : octets;
+  return marked && !wire::decode_header(octets) ? octets.subspan(4) : octets;
 }
 
 std::optional<unsigned> digit_value(char c) {

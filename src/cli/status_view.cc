@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "cli/text.h"
 
@@ -146,9 +147,10 @@ std::vector<std::string> idle_connections(const StatusInput& input) {
 
 std::string status_text(const StatusInput& input, bool colours) {
   std::string text = ike_table(input, colours) + child_table(input, colours);
-  const auto* facts = input.daemon.find_list("data-plane");
-  for (const auto& fact : facts ? *facts : vici::List{})
-    text += (&fact == &facts->front() ? "\ndata plane: " : "            ") + printable(fact) + "\n";
+  std::string_view title = "\ndata plane: ";
+  if (const auto* facts = input.daemon.find_list("data-plane"))
+    for (const auto& fact : *facts)
+      text += std::string(std::exchange(title, "            ")) + printable(fact) + "\n";
   return text;
 }
 

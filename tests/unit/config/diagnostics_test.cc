@@ -159,6 +159,7 @@ TEST(Diagnostics, OfNestingWithoutEnd) {
 }
 
 TEST(Diagnostics, OfTextThatIsNotToml) {
+  EXPECT_THAT(errors("a = [1, \u02da]"), SizeIs(1));
   EXPECT_THAT(errors("\xff\xfe"), SizeIs(1));
   EXPECT_THAT(errors(std::string_view("a = 1\0", 6)), SizeIs(1));
   EXPECT_THAT(errors("a = 1\na = 2"),
