@@ -29,8 +29,7 @@ bool wants_start(const ChildConfig& child) {
 
 void Shard::Impl::command(Command&& command, TimePoint now) {
   now_ = now;
-  std::visit([&](auto&& one) { run(std::forward<decltype(one)>(one), now); },
-             std::move(command));
+  std::visit([&](auto&& one) { run(std::forward<decltype(one)>(one), now); }, std::move(command));
   settle_touched(now);
 }
 
