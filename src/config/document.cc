@@ -8,7 +8,7 @@
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES culvert::config::kMaxNesting
 // toml++ asks what kind of white space a character is with a table whose "unreachable" rows can be
-// reached (U+02DA gets there in 3.3). In that one header they mean "none". 3.4 has renamed it.
+// reached (U+02DA gets there in 3.3). In that one header they mean "none". Its name varies.
 #if __has_include(<toml++/impl/preprocessor.hpp>)
 #define CULVERT_TOML_IMPL(name) <toml++/impl/name.hpp>
 #else
