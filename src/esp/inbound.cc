@@ -10,12 +10,12 @@ constexpr std::uint8_t kKeepalive = 0xff;  // RFC 3948, 2.3
 
 }  // namespace
 
-Inbound::Inbound(WorkerContext context, const IkeSink& ike_sink, std::uint16_t nat_t_port)
+Inbound::Inbound(WorkerContext context, const TunOffloads& offloads, const IkeSink& ike_sink,
+                 std::uint16_t nat_t_port)
     : context_(context),
       ike_sink_(ike_sink),
       nat_t_port_(nat_t_port),
-      coalescer_(*this, {context.tun.offloads().tso4, context.tun.offloads().tso6,
-                         context.tun.offloads().uso}) {
+      coalescer_(*this, {offloads.tso4, offloads.tso6, offloads.uso}) {
   ops_.reserve(kMaxBurst);
 }
 
@@ -149,7 +149,7 @@ void Inbound::flush(TimePoint now) {
 }
 
 void Inbound::write(std::span<const iovec> pieces) {
-  if (!context_.tun.write(pieces)) add_relaxed(context_.drops.tun_refused);
+  if (!context_.device.write(pieces)) add_relaxed(context_.drops.tun_refused);
 }
 
 }  // namespace culvert::esp

@@ -13,7 +13,8 @@ namespace culvert::esp {
 class Inbound : private Coalescer::Sink {
  public:
   using IkeSink = std::function<void(const Datagram&)>;
-  Inbound(WorkerContext context, const IkeSink& ike_sink, std::uint16_t nat_t_port);
+  Inbound(WorkerContext context, const TunOffloads& offloads, const IkeSink& ike_sink,
+          std::uint16_t nat_t_port);
 
   // Takes one received buffer; its octets stay put until flush().
   void received(OuterSocket::Kind kind, const Received& buffer, TimePoint now);

@@ -102,7 +102,7 @@ void Outbound::answer(IcmpError error, const IpPacket& parsed, ByteView octets, 
   ++icmp_sent_;
   VirtioHeader header;
   const iovec pieces[] = {{&header, sizeof header}, {reply.data(), reply.size()}};
-  if (!context_.tun.write(pieces)) add_relaxed(context_.drops.tun_refused);
+  if (!context_.device.write(pieces)) add_relaxed(context_.drops.tun_refused);
 }
 
 void Outbound::lay_out(OutboundSa& sa, const Segmenter& segments, const IpPacket& parsed,

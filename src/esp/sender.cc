@@ -40,6 +40,11 @@ std::size_t put_source(std::uint8_t* control, std::size_t at, const IpAddress& l
   return put_control(control, at, IPPROTO_IPV6, IPV6_PKTINFO, info);
 }
 
+// A train that no offload will take apart: on raw sockets, after EIO, or to be fragmented.
+bool goes_singly(const Outgoing& train) {
+  return train.alone || (train.data.size() > train.segment && !train.socket->segments());
+}
+
 }  // namespace
 
 Sender::Sender()
@@ -86,14 +91,14 @@ const Sender::Report& Sender::send(std::span<const Outgoing> trains) {
   std::size_t first = 0;
   while (first < trains.size()) {
     const Outgoing& head = trains[first];
-    if (head.alone || (head.data.size() > head.segment && !head.socket->segments())) {
+    if (goes_singly(head)) {
       send_singly(head);
       ++first;
       continue;
     }
     std::size_t end = first;
     while (end < trains.size() && end - first < kMessages && trains[end].socket == head.socket &&
-           !trains[end].alone)
+           !goes_singly(trains[end]))
       ++end;
     send_run(trains.subspan(first, end - first), first);
     first = end;

@@ -29,11 +29,18 @@ std::string sentence(std::string_view what, int error) {
 
 std::string_view family_name(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
 
+std::uint16_t bound_port(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  return from_sockaddr(address).port;
+}
+
 }  // namespace
 
 std::string OuterSocket::set_options(std::uint32_t mark) {
   const int fd = fd_.get();
-  if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+  if (mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
     return sentence("mark sockets (SO_MARK; it needs CAP_NET_ADMIN)", errno);
   // The forced ones need CAP_NET_ADMIN; the others give what net.core allows.
   if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, kBufferOctets))
@@ -80,6 +87,7 @@ std::expected<OuterSocket, std::string> OuterSocket::open(Kind kind, Family fami
     no_family = errno == EADDRNOTAVAIL;  // ipv6.disable_ipv6 leaves the family, but no address
     return std::unexpected(sentence("bind " + what, errno));
   }
+  if (port == 0) result.port_ = bound_port(result.fd());
   return result;
 }
 

@@ -20,8 +20,8 @@ namespace culvert::esp {
 class OuterSocket {
  public:
   enum class Kind : std::uint8_t { udp, raw_esp };
-  // Binds to any address of `family` (`port` counts for UDP). The error is a sentence; `no_family`
-  // tells that the host lacks the family.
+  // Binds to any address of `family` (`port` counts for UDP; 0: any free one). The error is a
+  // sentence; `no_family` tells that the host lacks the family.
   static std::expected<OuterSocket, std::string> open(Kind kind, Family family, std::uint16_t port,
                                                       std::uint32_t mark, bool& no_family);
 

@@ -17,7 +17,15 @@ struct TunOffloads {
   bool tso4 = false, tso6 = false, uso = false;
 };
 
-class Tun {
+// Where packets in clear go; one of them is the device.
+class PacketSink {
+ public:
+  virtual ~PacketSink() = default;
+  // Takes a virtio header and a packet behind it, in pieces; false when it was refused.
+  virtual bool write(std::span<const iovec> pieces) = 0;
+};
+
+class Tun final : public PacketSink {
  public:
   static constexpr unsigned kMinMtu = 1'280, kMaxMtu = 9'216;
   static constexpr std::size_t kMaxRead = sizeof(VirtioHeader) + 65'535 + 40;
@@ -31,8 +39,7 @@ class Tun {
   const TunOffloads& offloads() const { return offloads_; }
   // Reads one (super-)packet: the virtio header and the octets behind it. False: nothing there.
   bool read(MutableBytes buffer, VirtioHeader& header, MutableBytes& packet);
-  // False when the kernel refused it.
-  bool write(std::span<const iovec> pieces);
+  bool write(std::span<const iovec> pieces) override;
   bool set_mtu(unsigned mtu);
 
  private:

@@ -36,7 +36,7 @@ Worker::Worker(const WorkerOptions& options, Tun& tun, std::vector<OuterSocket>&
                   return path_mtu(local, remote, mark);
                 }),
       ike_sink_(std::move(ike_sink)),
-      inbound_({database_, notices, tun, drops_}, ike_sink_, options.nat_t_port),
+      inbound_({database_, notices, tun, drops_}, tun.offloads(), ike_sink_, options.nat_t_port),
       outbound_({database_, notices, tun, drops_}, choose_sockets()),
       device_buffer_(Tun::kMaxRead),
       wake_(make_event()) {

@@ -29,7 +29,7 @@ struct DropCounters {
 struct WorkerContext {
   Database& database;
   NoticeQueue& notices;
-  Tun& tun;
+  PacketSink& device;
   DropCounters& drops;
 };
 

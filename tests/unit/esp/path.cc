@@ -1,0 +1,408 @@
+// The whole way of packets within one process: a device's super-packets through Outbound, a UDP
+// socket pair on the loopback interface, and Inbound to another device.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "esp/inbound.h"
+#include "esp/outbound.h"
+#include "packets.h"
+
+namespace culvert::esp {
+namespace {
+
+using namespace testing_packets;
+
+constexpr SaPairId kPair{5};
+constexpr PolicyId kPolicy{6};
+constexpr CipherSpec kGcm{Encr::aes_gcm_16, 128, Integ::none};
+
+class Recorder : public PacketSink {
+ public:
+  bool write(std::span<const iovec> pieces) override {
+    VirtioHeader header;
+    std::memcpy(&header, pieces[0].iov_base, sizeof header);
+    Bytes packet;
+    for (const iovec& piece : pieces.subspan(1))
+      append(packet, {static_cast<const std::uint8_t*>(piece.iov_base), piece.iov_len});
+    ++writes;
+    const auto parsed = parse_ip(packet);
+    EXPECT_TRUE(parsed);
+    const auto segmenter = Segmenter::make(header, packet, *parsed);
+    EXPECT_TRUE(segmenter);
+    for (std::size_t i = 0; i < segmenter->count(); ++i) {
+      packets.emplace_back(segmenter->size(i));
+      segmenter->write(i, packets.back().data());
+    }
+    return true;
+  }
+  std::size_t writes = 0;
+  std::vector<Bytes> packets;
+};
+
+OuterSocket open_socket() {
+  bool no_family = false;
+  auto socket = OuterSocket::open(OuterSocket::Kind::udp, Family::v4, 0, 0, no_family);
+  EXPECT_TRUE(socket) << socket.error();
+  return std::move(*socket);
+}
+
+const IpAddress kLoopback = IpAddress::v4(0x7f000001);
+
+// One end: a database and both directions.
+struct End {
+  explicit End(unsigned mtu = 1'500) : path_mtu(mtu) {}
+
+  WorkerContext context() { return {database, notices, device, drops}; }
+  Endpoint endpoint() const { return {kLoopback, socket.port()}; }
+  Result<> apply(SadOp op) { return database.apply(std::move(op), statistics); }
+  void send(const VirtioHeader& header, ByteView packet) {
+    outbound.packet(header, packet, now);
+    outbound.flush(now);
+  }
+  void receive() {
+    for (int i = 0; i < 50; ++i) {
+      const auto buffers = batch.receive(socket);
+      for (const Received& buffer : buffers) inbound.received(OuterSocket::Kind::udp, buffer, now);
+      inbound.flush(now);
+      if (buffers.empty()) break;
+    }
+  }
+
+  unsigned path_mtu;
+  TimePoint now{std::chrono::seconds(100)};
+  OuterSocket socket = open_socket();
+  CipherEngine engine;
+  Database database{engine, [this](const Endpoint&, const Endpoint&) { return path_mtu; }};
+  NoticeQueue notices{make_event()};
+  Recorder device;
+  DropCounters drops;
+  std::vector<Bytes> ike;
+  Inbound::IkeSink sink = [this](const Datagram& datagram) {
+    ike.push_back(to_bytes(datagram.payload));
+  };
+  Inbound inbound{context(), {true, true, true}, sink, socket.port()};
+  Outbound outbound{context(), {&socket, nullptr, nullptr, nullptr}};
+  ReceiveBatch batch;
+  std::shared_ptr<PairStatistics> statistics = std::make_shared<PairStatistics>();
+};
+
+TrafficSelector net(const char* prefix, std::uint8_t protocol = 0, std::uint16_t start = 0,
+                    std::uint16_t end = 65'535) {
+  const Prefix parsed = Prefix::parse(prefix).value();
+  return {parsed.first(), parsed.last(), protocol, start, end};
+}
+
+class Path : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(a.apply(sa(Direction::out)));
+    ASSERT_TRUE(b.apply(sa(Direction::in)));
+    ASSERT_TRUE(a.apply(policy(kPair)));
+  }
+  InstallSa sa(Direction direction) {
+    const bool out = direction == Direction::out;
+    InstallSa op;
+    op.pair = kPair;
+    op.direction = direction;
+    op.spi = 0x11223344;
+    op.cipher = kGcm;
+    op.keys.encryption = Key(pattern(20));
+    op.local = out ? a.endpoint() : b.endpoint();
+    op.remote = out ? b.endpoint() : a.endpoint();
+    op.udp_encap = true;
+    const auto ours = std::vector{net("10.1.0.0/16"), net("fd01::/64")};
+    const auto theirs = std::vector{net("10.2.0.0/16"), net("fd02::/64")};
+    op.local_ts = out ? ours : theirs;
+    op.remote_ts = out ? theirs : ours;
+    op.lifetime = lifetime;
+    return op;
+  }
+  InstallPolicy policy(SaPairId pair) {
+    return {kPolicy, pair, {net("0.0.0.0/0"), net("::/0")}, {net("0.0.0.0/0"), net("::/0")}};
+  }
+  // Sends from a to b and returns what b's device got.
+  std::vector<Bytes> carry(const Bytes& packet, const VirtioHeader& header = {}) {
+    b.device.packets.clear();
+    a.send(header, packet);
+    b.receive();
+    return b.device.packets;
+  }
+  template <class Notice>
+  static std::size_t count(const std::vector<SadNotice>& notices) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        notices, [](const SadNotice& notice) { return std::holds_alternative<Notice>(notice); }));
+  }
+  Result<> replace(End& end, Direction direction) {
+    CHECK_OK(end.apply(DeleteSa{kPair, direction}));
+    return end.apply(sa(direction));
+  }
+
+  End a, b;
+  Lifetime lifetime;
+};
+
+TEST_F(Path, CarriesASuperPacketWhole) {
+  for (const Flow& flow : {Flow{}, v6_flow()}) {
+    VirtioHeader header;
+    header.flags = virtio::kNeedsChecksum;
+    header.gso_type = flow.source.is_v4() ? virtio::kGsoTcp4 : virtio::kGsoTcp6;
+    header.gso_size = 1'300;
+    const Bytes payload = pattern(50'000);
+    const std::size_t writes = b.device.writes;
+    const auto packets = carry(tcp_packet(flow, {}, payload), header);
+    ASSERT_EQ(packets.size(), 39u);
+    EXPECT_EQ(b.device.writes, writes + 1) << "coalesced";
+    Bytes joined;
+    for (const Bytes& packet : packets) {
+      EXPECT_TRUE(checksums_ok(packet));
+      append(joined, ByteView(packet).subspan(flow.source.is_v4() ? 52 : 72));
+    }
+    EXPECT_EQ(joined, payload);
+  }
+  EXPECT_EQ(b.statistics->in.packets.load(), 78u);
+  EXPECT_EQ(a.statistics->out.packets.load(), 78u);
+  EXPECT_EQ(b.statistics->in.bytes.load(), a.statistics->out.bytes.load());
+  EXPECT_EQ(TimePoint(Duration(b.statistics->in.last_used.load())), b.now);
+}
+
+TEST_F(Path, TrainsOfMixedSizesAndClassesArriveInOrder) {
+  std::vector<Bytes> sent;
+  for (std::uint8_t i = 0; i < 200; ++i) {
+    const std::size_t size = i % 7 == 0 ? 100 : i % 11 == 0 ? 900 : 400;
+    Flow flow;
+    flow.source_port = static_cast<std::uint16_t>(1'000 + i);  // never coalesced
+    sent.push_back(udp_packet(flow, pattern(size, i), i % 5 == 0 ? 0xb8 : 0));
+    a.outbound.packet({}, sent.back(), a.now);
+  }
+  a.outbound.flush(a.now);
+  b.receive();
+  auto got = b.device.packets;
+  EXPECT_THAT(got, testing::UnorderedElementsAreArray(sent));
+  EXPECT_EQ(a.drops.send_failed.load(), 0u);
+}
+
+TEST_F(Path, CopiesEcnOutwardsAndMergesItInwards) {
+  const auto packets = carry(udp_packet({}, pattern(100), 0xb8 | ip::kEcnEct0));
+  ASSERT_EQ(packets.size(), 1u);
+  EXPECT_EQ(packets[0][1], 0xb8 | ip::kEcnEct0);
+  // A router in between marks CE: the inner packet learns of it; Not-ECT is dropped.
+  Received seen;
+  const auto mark = [&](std::uint8_t inner) {
+    b.device.packets.clear();
+    a.send({}, udp_packet({}, pattern(100), inner));
+    for (Received& buffer : b.batch.receive(b.socket)) {
+      buffer.traffic_class |= ip::kEcnCe;
+      b.inbound.received(OuterSocket::Kind::udp, buffer, b.now);
+    }
+    b.inbound.flush(b.now);
+    return b.device.packets;
+  };
+  const auto marked = mark(ip::kEcnEct0);
+  ASSERT_EQ(marked.size(), 1u);
+  EXPECT_EQ(marked[0][1], ip::kEcnCe);
+  EXPECT_TRUE(checksums_ok(marked[0]));
+  EXPECT_TRUE(mark(0).empty());
+  EXPECT_EQ(b.drops.ecn.load(), 1u);
+}
+
+TEST_F(Path, InnerPacketsMustMatchTheSelectors) {
+  Flow wrong_source;
+  wrong_source.source = IpAddress::v4(0x0a090001);
+  EXPECT_TRUE(carry(udp_packet(wrong_source, pattern(10))).empty());
+  Flow wrong_destination;
+  wrong_destination.destination = IpAddress::v4(0x0a090001);
+  EXPECT_TRUE(carry(udp_packet(wrong_destination, pattern(10))).empty());
+  EXPECT_EQ(b.statistics->selector_mismatch.load(), 2u);
+  EXPECT_EQ(carry(udp_packet({}, pattern(10))).size(), 1u);
+}
+
+TEST_F(Path, ATrapAsksOnceASecond) {
+  ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, SaPairId{}}));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(carry(tcp_packet({}, {}, pattern(10))).empty());
+  auto notices = a.notices.take();
+  ASSERT_EQ(notices.size(), 1u);
+  const auto& acquire = std::get<Acquire>(notices[0]);
+  EXPECT_EQ(acquire.policy, kPolicy);
+  EXPECT_EQ(acquire.local.first, Flow{}.source);
+  EXPECT_EQ(acquire.local.last, Flow{}.source);
+  EXPECT_EQ(acquire.local.start_port, 40'000);
+  EXPECT_EQ(acquire.remote.end_port, 5'201);
+  EXPECT_EQ(acquire.remote.protocol, ip::kTcp);
+  a.now += std::chrono::seconds(1);
+  carry(tcp_packet({}, {}, pattern(10)));
+  EXPECT_EQ(count<Acquire>(a.notices.take()), 1u);
+  EXPECT_EQ(a.drops.trapped.load(), 6u);
+  ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, kPair}));
+  EXPECT_EQ(carry(tcp_packet({}, {}, pattern(10))).size(), 1u);
+}
+
+TEST_F(Path, NothingLeavesWithoutAPolicyOrAnSa) {
+  ASSERT_TRUE(a.apply(DeleteSa{kPair, Direction::out}));
+  EXPECT_TRUE(carry(udp_packet({}, pattern(10))).empty());
+  EXPECT_EQ(a.drops.no_sa.load(), 1u);
+  ASSERT_TRUE(a.apply(DeletePolicy{kPolicy}));
+  EXPECT_TRUE(carry(udp_packet({}, pattern(10))).empty());
+  EXPECT_EQ(a.drops.no_policy.load(), 1u);
+  ASSERT_EQ(a.device.packets.size(), 1u);  // "administratively prohibited"
+  EXPECT_EQ(a.device.packets[0][20], 3);
+  EXPECT_EQ(a.device.packets[0][21], 13);
+}
+
+TEST_F(Path, ReplaysAndForgeriesAreCounted) {
+  a.send({}, udp_packet({}, pattern(100)));
+  const auto buffers = b.batch.receive(b.socket);
+  ASSERT_EQ(buffers.size(), 1u);
+  Bytes copy = to_bytes(buffers[0].data), forged = copy, again = copy;
+  forged[20] ^= 1;
+  const auto give = [&](Bytes& octets) {
+    Received buffer = buffers[0];
+    buffer.data = octets;
+    b.inbound.received(OuterSocket::Kind::udp, buffer, b.now);
+    b.inbound.flush(b.now);
+  };
+  give(forged);
+  give(copy);
+  give(again);
+  EXPECT_EQ(b.device.packets.size(), 1u);
+  EXPECT_EQ(b.statistics->integrity_failed.load(), 1u);
+  EXPECT_EQ(b.statistics->replayed.load(), 1u);
+  Bytes stranger = pattern(100);
+  give(stranger);
+  EXPECT_EQ(b.drops.unknown_spi.load(), 1u);
+}
+
+TEST_F(Path, TooBigPacketsAreAnswered) {
+  const std::size_t limit = a.database.outbound(kPair)->inner_limit;
+  EXPECT_EQ(limit, 1'438u);  // 1500 - 20 - 8 - 8 - 8 - 2 - 16
+  const auto fits = udp_packet({}, pattern(limit - 28));
+  EXPECT_EQ(carry(fits).size(), 1u);
+  EXPECT_TRUE(a.device.packets.empty());
+  const auto over = udp_packet({}, pattern(limit - 27));
+  EXPECT_TRUE(carry(over).empty());
+  ASSERT_EQ(a.device.packets.size(), 1u);
+  EXPECT_EQ(load_be<std::uint16_t>(a.device.packets[0].data() + 26), limit);
+  Bytes fragmentable = over;
+  fragmentable[6] = 0;
+  write_ipv4_checksum(MutableBytes(fragmentable).first(20));
+  EXPECT_EQ(carry(fragmentable).size(), 1u)
+      << "without DF it leaves, in outer fragments if need be";
+  a.path_mtu = 1'300;  // below what IPv6 needs: RFC 8200, 5 wants 1,280 carried all the same
+  ASSERT_TRUE(replace(a, Direction::out) && replace(b, Direction::in));
+  EXPECT_EQ(carry(udp_packet(v6_flow(), pattern(1'280 - 48))).size(), 1u);
+  EXPECT_TRUE(carry(udp_packet(v6_flow(), pattern(1'281 - 48))).empty());
+}
+
+TEST_F(Path, IcmpIsRateLimited) {
+  for (int i = 0; i < 500; ++i) a.outbound.packet({}, udp_packet({}, pattern(1'500)), a.now);
+  EXPECT_EQ(a.device.packets.size(), 100u);
+  a.now += std::chrono::seconds(1);
+  a.outbound.packet({}, udp_packet({}, pattern(1'500)), a.now);
+  EXPECT_EQ(a.device.packets.size(), 101u);
+}
+
+TEST_F(Path, LifetimesTellOnceAndThenStop) {
+  lifetime.rekey_packets = 5;
+  lifetime.life_packets = 10;
+  ASSERT_TRUE(replace(a, Direction::out) && replace(b, Direction::in));
+  std::size_t carried = 0;
+  for (int i = 0; i < 20; ++i) carried += carry(udp_packet({}, pattern(10))).size();
+  EXPECT_EQ(carried, 10u);
+  for (End* end : {&a, &b}) {
+    std::vector<bool> hard;
+    for (const SadNotice& notice : end->notices.take())
+      if (const auto* expire = std::get_if<Expire>(&notice)) {
+        EXPECT_EQ(expire->pair, kPair);
+        EXPECT_EQ(expire->direction, end == &a ? Direction::out : Direction::in);
+        hard.push_back(expire->hard);
+      }
+    EXPECT_EQ(hard, (std::vector<bool>{false, true}));
+  }
+}
+
+TEST_F(Path, SequenceNumbersEndTheSa) {
+  a.database.outbound(kPair)->sealer.set_next_sequence(0xffff'ffff);
+  EXPECT_EQ(carry(udp_packet({}, pattern(10))).size(), 1u);
+  EXPECT_TRUE(carry(udp_packet({}, pattern(10))).empty());
+  EXPECT_TRUE(carry(udp_packet({}, pattern(10))).empty());
+  EXPECT_EQ(count<Expire>(a.notices.take()), 1u);
+}
+
+TEST_F(Path, TellsOfActivityAndOfANewSource) {
+  carry(udp_packet({}, pattern(10)));
+  carry(udp_packet({}, pattern(10)));
+  auto notices = b.notices.take();
+  EXPECT_EQ(count<Activity>(notices), 1u);
+  EXPECT_EQ(count<MappingChange>(notices), 0u);
+  // The same SA from another port, as after a NAT's restart.
+  OuterSocket other = open_socket();
+  const std::uint16_t port = other.port();
+  std::swap(a.socket, other);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(carry(udp_packet({}, pattern(10))).size(), 1u);
+  notices = b.notices.take();
+  ASSERT_EQ(count<MappingChange>(notices), 1u);
+  for (const SadNotice& notice : notices)
+    if (const auto* change = std::get_if<MappingChange>(&notice)) {
+      EXPECT_EQ(change->remote.port, port);
+    }
+  ASSERT_TRUE(b.apply(UpdateSa{kPair, b.endpoint(), {kLoopback, port}, true}));
+  carry(udp_packet({}, pattern(10)));
+  EXPECT_EQ(count<MappingChange>(b.notices.take()), 0u);
+}
+
+TEST_F(Path, SeparatesIkeFromEsp) {
+  const Bytes ike = {0, 0, 0, 0, 1, 2, 3, 4, 5};
+  const Bytes keepalive = {0xff};
+  const Bytes rubbish = {1, 2, 3};
+  for (const Bytes& message : {ike, keepalive, rubbish, ike}) {
+    const ByteView part = message;
+    ASSERT_TRUE(send_datagram(a.socket, a.endpoint(), b.endpoint(), {&part, 1}));
+  }
+  b.receive();
+  ASSERT_EQ(b.ike.size(), 2u);
+  EXPECT_EQ(b.ike[0], (Bytes{1, 2, 3, 4, 5}));
+  EXPECT_EQ(b.drops.malformed.load(), 1u);
+}
+
+TEST_F(Path, SplitsCoalescedIke) {
+  Bytes three = {0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 3};
+  b.inbound.received(OuterSocket::Kind::udp, {three, b.endpoint(), a.endpoint(), 0, 6}, b.now);
+  EXPECT_EQ(b.ike, (std::vector<Bytes>{{1, 1}, {2, 2}, {3}}));
+}
+
+TEST_F(Path, SealsAnyInnerProtocolButForwardsOnlyIp) {
+  // Next header 59 is a dummy; others are not what a tunnel carries.
+  auto& sealer = a.database.outbound(kPair)->sealer;
+  for (const std::uint8_t next : {ip::kNoNextHeader, ip::kTcp, ip::kIpv6}) {
+    const Bytes inner = udp_packet({}, pattern(10));
+    Bytes packet(sealer.sealed_size(inner.size()));
+    std::ranges::copy(inner, packet.begin() + 16);
+    auto op = sealer.prepare(packet.data(), inner.size(), next);
+    sealer.seal({&*op, 1});
+    b.inbound.received(OuterSocket::Kind::udp,
+                       {packet, b.endpoint(), a.endpoint(), 0, packet.size()}, b.now);
+    b.inbound.flush(b.now);
+  }
+  EXPECT_TRUE(b.device.packets.empty());
+  EXPECT_EQ(b.drops.malformed.load(), 2u);
+}
+
+TEST_F(Path, RefusesWhatItCannotDo) {
+  InstallSa transport = sa(Direction::in);
+  transport.pair = SaPairId{9};
+  transport.spi = 9;
+  transport.mode = Mode::transport;
+  EXPECT_EQ(b.apply(std::move(transport)).error().reason, Reason::unsupported);
+  InstallSa ah = sa(Direction::in);
+  ah.pair = SaPairId{9};
+  ah.spi = 9;
+  ah.protocol = IpsecProtocol::ah;
+  EXPECT_EQ(b.apply(std::move(ah)).error().reason, Reason::unsupported);
+  EXPECT_EQ(b.apply(sa(Direction::in)).error().reason, Reason::invalid_argument);
+  EXPECT_EQ(b.apply(DeleteSa{SaPairId{77}, Direction::in}).error().reason, Reason::not_found);
+  EXPECT_EQ(b.apply(DeletePolicy{PolicyId{77}}).error().reason, Reason::not_found);
+  EXPECT_EQ(b.apply(UpdateSa{SaPairId{77}, a.endpoint(), b.endpoint(), true}).error().reason,
+            Reason::not_found);
+}
+
+}  // namespace
+}  // namespace culvert::esp
