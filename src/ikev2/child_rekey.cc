@@ -104,6 +104,8 @@ void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,
                                   rekey.spi);
   // RFC 7296, 2.25.1: we are closing it, or have replaced it already.
   if (!old->is_live()) return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
+  if (sa.children.size() >= limits::kMaxChildrenPerIkeSa)
+    return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
   const SaPairId old_pair = old->pair;
   auto answer = answer_child_request(host, sa, in, old->config);
   if (!answer) return;

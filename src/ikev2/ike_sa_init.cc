@@ -171,9 +171,12 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
   const auto* answer = wire::find<wire::Sa>(in.payloads, PayloadType::sa);
   const auto* ke = wire::find<wire::KeyExchangePayload>(in.payloads, PayloadType::ke);
   const auto* nonce = wire::find<wire::Nonce>(in.payloads, PayloadType::nonce);
-  if (!answer || !ke || !nonce) {
+  if (!answer || !ke || !nonce || in.header.spi_r == 0) {
     report_refusal(host, sa, in);
-    return close(sa, "failure");
+    // Anyone could have sent this: only an error in the RFC's form ends the attempt, nonsense does
+    // not.
+    if (first_error(in.payloads)) close(sa, "failure");
+    return;
   }
   InitSent init = std::move(*sa.in<InitSent>());
   auto choice = verify_choice(sa.connection->proposals, *answer, false);
