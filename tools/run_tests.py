@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -144,7 +145,7 @@ class Runner:
             return [Row(program.name, "passed" if status == 0 else "failed", f"status {status}")]
         read = read_gtest if program.form == "gtest" else read_script
         try:
-            rows = read(program.name, report)
+            rows = read(program.name, report, self.log(program))
         except (OSError, ValueError, KeyError):
             rows = finished_before_crash(program.name, self.log(program))
             rows.append(Row(program.name, "failed", f"ended without a report, status {status}"))
@@ -153,34 +154,38 @@ class Runner:
         return rows
 
 
-def read_gtest(name, path):
+def read_gtest(name, path, log):
     with open(path, encoding="utf-8") as report:
         suites = json.load(report)["testsuites"]
+    with open(log, encoding="utf-8", errors="replace") as text:
+        # Debian 12's GoogleTest leaves the reason of a skip out of its report.
+        reasons = dict(re.findall(r"^\[ RUN      \] (\S+)\n[^\n]*: Skipped\n(.*?)\n\[  SKIPPED",
+                                  text.read(), re.MULTILINE | re.DOTALL))
     rows = []
     for suite in suites:
         for test in suite["testsuite"]:
+            full_name = f"{suite['name']}.{test['name']}"
             state = {"COMPLETED": "passed", "SKIPPED": "skipped"}.get(test["result"])
             if state is None:
                 continue  # left out by the filter
-            notes = test.get("failures") or test.get("skipped") or []
-            rows.append(Row(f"{name}.{suite['name']}.{test['name']}",
-                            "failed" if test.get("failures") else state,
-                            "\n".join(note.get("failure") or note.get("message", "")
-                                      for note in notes)))
+            failures = [note["failure"] for note in test.get("failures", [])]
+            rows.append(Row(f"{name}.{full_name}", "failed" if failures else state,
+                            "\n".join(failures) or reasons.get(full_name, "")))
     return rows
 
 
-def read_script(name, path):
+def read_script(name, path, _log):
     with open(path, encoding="utf-8") as report:
         return [Row(f"{name}.{row['name']}", row["status"], row["message"])
                 for row in json.load(report)]
 
 
 def finished_before_crash(name, log):
-    """What a gtest program printed as passed before it ended without a report."""
+    """What a gtest program printed of its tests before it ended without a report."""
     with open(log, encoding="utf-8", errors="replace") as text:
-        return [Row(f"{name}.{test}", "passed")
-                for test in re.findall(r"^\[       OK \] (\S+)", text.read(), re.MULTILINE)]
+        return [Row(f"{name}.{test}", "passed" if state == "     OK" else "failed")
+                for state, test in re.findall(r"^\[  (     OK|FAILED ) \] (\S+) \(", text.read(),
+                                              re.MULTILINE)]
 
 
 def run_all(runner, chosen):
@@ -226,6 +231,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -18,8 +18,11 @@ Invariant: a test ends only processes that it started and removes only namespace
 also after a failure or an interrupt; nothing waits without a limit.
 """
 
+from unittest import SkipTest
+
+from . import world
 from .process import Process, run, wait_for
 from .program import ROOT, binary, main
 from .world import World
 
-__all__ = ["Process", "ROOT", "World", "binary", "main", "run", "wait_for"]
+__all__ = ["Process", "ROOT", "SkipTest", "World", "binary", "main", "run", "wait_for", "world"]

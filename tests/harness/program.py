@@ -84,10 +84,6 @@ def _flatten(suite):
             yield test
 
 
-def _interrupt(_number, _frame):
-    raise KeyboardInterrupt
-
-
 def main(module="__main__"):
     """Runs the tests of the calling script; exits with status 1 when one failed."""
     parser = argparse.ArgumentParser()
@@ -95,7 +91,8 @@ def main(module="__main__"):
     parser.add_argument("--list", action="store_true")
     parser.add_argument("filters", nargs="*", metavar="FILTER")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # an interrupt cleans up, also in the background
+        signal.signal(number, signal.default_int_handler)
     tests = [test for test in _flatten(unittest.defaultTestLoader.loadTestsFromModule(
                  sys.modules[module]))
              if not options.filters or any(word in _name(test) for word in options.filters)]

@@ -87,10 +87,10 @@ class Namespace:
         done = self.run(["iperf3", "-J", "-c", address, "-t", seconds,
                          *(["-R"] if reverse else [])], timeout=seconds + 20)
         listener.wait(10)
-        return _received_bits_per_second(done.stdout)
+        return received_bits_per_second(done.stdout)
 
 
-def _received_bits_per_second(report):
+def received_bits_per_second(report):
     return json.loads(report)["end"]["sum_received"]["bits_per_second"]
 
 
