@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <vector>
+
+#include "base/nearest.h"
 
 namespace culvert {
 namespace {
@@ -142,24 +144,6 @@ constexpr ProposalKeyword kKeywords[] = {
     esn("esn", Esn::yes),
 };
 
-constexpr std::size_t kMaxKeyword = 20;  // octets of the longest name, and a few for typing errors
-
-// Levenshtein's distance; both texts are at most kMaxKeyword long.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::array<std::size_t, kMaxKeyword + 1> row{};
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string_view prefix_of(TransformType type) {
   switch (type) {
     case TransformType::encr:
@@ -203,17 +187,10 @@ bool is_implemented(const ProposalKeyword& keyword) {
 }
 
 std::string_view nearest_proposal_keyword(std::string_view name) {
-  if (name.size() > kMaxKeyword) return {};
-  std::string_view best;
-  // More than a third of the letters wrong is another word.
-  std::size_t best_distance = name.size() / 3 + 1;
-  for (const auto& row : kKeywords) {
-    const std::size_t distance = edit_distance(name, row.name);
-    if (distance >= best_distance || !is_implemented(row)) continue;
-    best = row.name;
-    best_distance = distance;
-  }
-  return best;
+  std::vector<std::string_view> names;
+  for (const auto& row : kKeywords)
+    if (is_implemented(row)) names.push_back(row.name);
+  return nearest(name, names);
 }
 
 std::string proposal_keyword(TransformType type, std::uint16_t id, std::uint16_t key_bits) {
