@@ -1,0 +1,229 @@
+#include "sim/topology.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace culvert::sim {
+namespace {
+
+constexpr std::string_view kIkeProposals[] = {
+    "aes128gcm16-prfsha256-x25519",
+    "aes256-sha256-modp2048",
+    "chacha20poly1305-prfsha512-curve25519",
+    "aes128ctr-sha1-prfsha1-modp3072",
+    "aes256ccm16-prfaesxcbc-ecp384",
+    "aes192-aes128-sha512-sha256-ecp521-x448-ecp256",
+    "aes256gcm16-aes128gcm16-prfsha384-prfsha256-ecp256-x25519",
+    "aes128-aescmac-prfaescmac-ecp256"};
+constexpr std::string_view kEspProposals[] = {
+    "aes128gcm16",        "aes256-sha256",           "chacha20poly1305",
+    "aes128gcm16-x25519", "aes256-sha1-modp2048",    "aes256gcm16-aes128gcm16-ecp256-x25519",
+    "aes128-sha256-esn",  "aes128ctr-aesxcbc-ecp384"};
+// Nothing above agrees with these.
+constexpr std::string_view kOtherIke = "aes256ccm8-prfsha512-modp8192";
+constexpr std::string_view kOtherEsp = "aes256ccm8-noesn";
+
+struct Habits {  // of a whole run
+  bool ipv6 = false, host_names = false, any_addresses = false, limits = false, rekeys = false;
+  bool udp_always = false, address_ids = false;
+};
+
+Proposal proposal_of(std::string_view text, wire::ProtocolId protocol) {
+  return parse_proposal(text, protocol).value();
+}
+
+IpAddress address_of(const Habits& habits, std::size_t host, bool inside) {
+  const char* pattern = habits.ipv6 ? (inside ? "fd00::{}:2" : "2001:db8::{}")
+                                    : (inside ? "172.16.{}.2" : "192.0.2.{}");
+  return *IpAddress::parse(fmt::format(fmt::runtime(pattern), host + 10));
+}
+
+Duration retransmission_time(const RetransmitPolicy& policy) {
+  double seconds = 0;
+  for (std::uint32_t attempt = 0; attempt <= policy.tries; ++attempt)
+    seconds += std::min(
+        std::chrono::duration<double>(policy.timeout).count() * std::pow(policy.base, attempt),
+        std::chrono::duration<double>(policy.limit).count());
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+void add_host(World& world, Random& random, const Habits& habits, Topology& topology) {
+  const std::size_t index = world.hosts().size();
+  HostSetup setup;
+  setup.name = fmt::format("gw{}", index);
+  setup.address = address_of(habits, index, false);
+  if (index > 0 && random.percent(20)) {
+    setup.nat.emplace(setup.address, random.between(20s, 180s), random.next());
+    setup.address = address_of(habits, index, true);
+  }
+  ShardOptions& options = setup.options;
+  options.index = static_cast<std::uint8_t>(index);
+  options.prefer_udp_encap = random.percent(20);
+  options.retransmit.timeout = random.between(500ms, 4s);
+  options.retransmit.tries = static_cast<std::uint32_t>(random.between(2, 5));
+  options.max_half_open = random.between(8, 200);
+  options.cookie_threshold = random.percent(40) ? 0 : random.between(1, 32);
+  options.max_half_open_per_address = random.between(2, 32);
+  setup.clock_start = TimePoint(random.between(0s, 1'000'000s));
+  setup.drift_ppm = static_cast<std::int64_t>(random.below(2'001)) - 1'000;
+  if (random.percent(20)) setup.plane_delay = random.between(1ms, 300ms);
+  topology.longest_retransmission =
+      std::max(topology.longest_retransmission, retransmission_time(options.retransmit));
+  world.add_host(std::move(setup));
+}
+
+Identity identity_of_host(const Host& host, const Habits& habits) {
+  if (habits.address_ids && !host.setup.nat) return identity_of(host.setup.address);
+  return *parse_identity(host.setup.name + ".example");
+}
+
+void add_secret(World& world, Random& random, Tunnel& tunnel, const Identity (&ids)[2]) {
+  Bytes secret(24);
+  random.fill(secret);
+  for (int side = 0; side < 2; ++side) {
+    if (side == 1 && tunnel.mismatch == Mismatch::secret) secret[0] ^= 1;
+    world.hosts()[tunnel.sides[side].host].secrets.push_back(
+        {tunnel.name, secret, {ids[0], ids[1]}});
+  }
+}
+
+AddressPattern pattern_for(const World& world, const Habits& habits, std::size_t peer,
+                           Network& network, bool& single) {
+  AddressPattern pattern;
+  single = !habits.host_names && !habits.any_addresses;
+  if (habits.host_names) {
+    pattern.kind = AddressPattern::Kind::host_name;
+    pattern.host_name = world.hosts()[peer].setup.name;
+    return pattern;
+  }
+  pattern.kind = AddressPattern::Kind::range;
+  pattern.first = pattern.last = network.outside_address(peer);
+  return pattern;
+}
+
+std::vector<Proposal> proposals_for(Random& random, std::string_view common,
+                                    std::span<const std::string_view> others,
+                                    wire::ProtocolId protocol) {
+  std::vector<Proposal> proposals{proposal_of(common, protocol)};
+  while (random.percent(30))
+    proposals.insert(proposals.begin() + static_cast<long>(random.below(proposals.size() + 1)),
+                     proposal_of(random.pick(others), protocol));
+  return proposals;
+}
+
+SelectorConfig selector(const std::string& text) { return *parse_selector(text); }
+
+// The addresses behind one side of a child: mirrored on both sides but for an occasional wider
+// one, which negotiation narrows.
+std::string subnet(const Tunnel& tunnel, int side, std::size_t child, bool wide) {
+  const std::size_t host = tunnel.sides[side].host + 10, other = tunnel.sides[1 - side].host;
+  return fmt::format("10.{}.{}.{}/{}", host, other * 8 + child, wide ? 0 : 64, wide ? 24 : 26);
+}
+
+ChildConfig child_config(World&, Random& random, const Habits& habits, const Tunnel& tunnel,
+                         int side, std::size_t number, const std::vector<Proposal>& proposals) {
+  ChildConfig child;
+  child.name = fmt::format("c{}", number);
+  child.local = {selector(subnet(tunnel, side, number, random.percent(20)))};
+  child.remote = {selector(tunnel.mismatch == Mismatch::selectors && side == 1
+                               ? "10.250.0.0/24"
+                               : subnet(tunnel, 1 - side, number, random.percent(20)))};
+  child.proposals = proposals;
+  if (tunnel.mismatch == Mismatch::esp_proposals && side == 1)
+    child.proposals = {proposal_of(kOtherEsp, wire::ProtocolId::esp)};
+  if (random.percent(30)) child.start_action = StartAction::trap;
+  if (habits.limits && random.percent(30)) child.lifetime.life_packets = random.between(20, 60);
+  if (habits.rekeys && random.percent(60)) {
+    child.lifetime.rekey_time = random.between(40s, 200s);
+    child.lifetime.rand_time = random.between(0s, 20s);
+    child.lifetime.life_time = child.lifetime.rekey_time * 2;
+  }
+  return child;
+}
+
+void add_side(World& world, Random& random, const Habits& habits, Tunnel& tunnel, int side,
+              std::string_view ike, std::string_view esp, const Identity (&ids)[2]) {
+  TunnelSide& own = tunnel.sides[side];
+  const std::size_t peer = tunnel.sides[1 - side].host;
+  auto connection = std::make_shared<ConnectionConfig>();
+  connection->name = tunnel.name;
+  bool single = false;
+  connection->remote_addrs = {pattern_for(world, habits, peer, world.network(), single)};
+  if (single && random.percent(70)) {
+    const IpAddress here = world.hosts()[own.host].setup.address;
+    connection->local_addrs = {{AddressPattern::Kind::range, here, here, {}}};
+  }
+  connection->proposals = proposals_for(random, ike, kIkeProposals, wire::ProtocolId::ike);
+  if (tunnel.mismatch == Mismatch::ike_proposals && side == 1)
+    connection->proposals = {proposal_of(kOtherIke, wire::ProtocolId::ike)};
+  connection->local.id = ids[side];
+  connection->remote.id = tunnel.mismatch == Mismatch::identity && side == 1
+                              ? *parse_identity("stranger.example")
+                              : ids[1 - side];
+  connection->dpd_delay = random.between(5s, 40s);
+  connection->encap = habits.udp_always && random.percent(50) ? Encap::always : Encap::automatic;
+  connection->unique = random.percent(30) ? Unique::replace : Unique::no;
+  connection->rekey_time = habits.rekeys ? random.between(60s, 240s) : Duration{};
+  connection->rand_time = habits.rekeys ? random.between(0s, 20s) : Duration{};
+  own.can_initiate = !world.hosts()[peer].setup.nat.has_value();
+  connection->keep_up = own.can_initiate && random.percent(50);
+  const auto esp_proposals = proposals_for(random, esp, kEspProposals, wire::ProtocolId::esp);
+  for (std::size_t child = 0; child < tunnel.children.size(); ++child)
+    connection->children.push_back(
+        child_config(world, random, habits, tunnel, side, child, esp_proposals));
+  own.connection = std::move(connection);
+  world.hosts()[own.host].connections[tunnel.name] = own.connection;
+}
+
+void add_tunnel(World& world, Random& random, const Habits& habits, std::size_t a, std::size_t b,
+                Topology& topology) {
+  Tunnel tunnel;
+  tunnel.name = fmt::format("gw{}-gw{}", a, b);
+  tunnel.sides[0].host = a;
+  tunnel.sides[1].host = b;
+  if (random.percent(20))
+    tunnel.mismatch = Mismatch{static_cast<std::uint8_t>(random.between(1, 5))};
+  for (auto count = random.between(1, 3); count > 0; --count) {
+    const std::size_t number = tunnel.children.size();
+    TunnelChild child{fmt::format("c{}", number), {}};
+    for (int side = 0; side < 2; ++side)
+      child.inner[side] = *IpAddress::parse(fmt::format("10.{}.{}.77", tunnel.sides[side].host + 10,
+                                                        tunnel.sides[1 - side].host * 8 + number));
+    tunnel.children.push_back(std::move(child));
+  }
+  const Identity ids[2] = {identity_of_host(world.hosts()[a], habits),
+                           identity_of_host(world.hosts()[b], habits)};
+  const std::string_view ike = random.pick(kIkeProposals), esp = random.pick(kEspProposals);
+  for (int side = 0; side < 2; ++side) add_side(world, random, habits, tunnel, side, ike, esp, ids);
+  add_secret(world, random, tunnel, ids);
+  for (const TunnelSide& side : tunnel.sides)
+    topology.longest_dpd = std::max(topology.longest_dpd, side.connection->dpd_delay);
+  topology.tunnels.push_back(std::move(tunnel));
+}
+
+}  // namespace
+
+Topology draw_topology(World& world, Random& random) {
+  Topology topology;
+  const Habits habits{.ipv6 = random.percent(30),
+                      .host_names = random.percent(15),
+                      .any_addresses = random.percent(20),
+                      .limits = random.percent(20),
+                      .rekeys = random.percent(50),
+                      .udp_always = random.percent(20),
+                      .address_ids = random.percent(20)};
+  for (auto count = random.percent(60) ? 2 : random.between(3, 5); count > 0; --count)
+    add_host(world, random, habits, topology);
+  const std::size_t hosts = world.hosts().size();
+  for (std::size_t a = 0; a < hosts; ++a)
+    for (std::size_t b = a + 1; b < hosts; ++b)
+      if (hosts == 2 || random.percent(45)) {
+        const bool both_hidden = world.hosts()[a].setup.nat && world.hosts()[b].setup.nat;
+        if (!both_hidden) add_tunnel(world, random, habits, a, b, topology);
+      }
+  return topology;
+}
+
+}  // namespace culvert::sim
