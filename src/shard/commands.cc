@@ -158,6 +158,11 @@ void Shard::Impl::complete(JobId job, PeerResolution&& answer, TimePoint now) {
 
 void Shard::Impl::start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
                         const IpAddress& local, const IpAddress& remote, TimePoint now) {
+  if (shutting_down_) {  // the answer of a resolver may come late
+    for (const ikev2::Waiter& waiter : waiters)
+      finished(waiter.command, false, "the daemon is shutting down");
+    return;
+  }
   IkeSa& sa = create();
   const SaHandle handle = sa.self;
   sa.connection = connection;
@@ -179,8 +184,8 @@ void Shard::Impl::terminate_ike(CommandId command, IkeSa& sa, bool force, TimePo
   if (!sa.in<ikev2::Established>()) {
     ikev2::close(sa, "us");
   } else {
+    // By force, the peer is told only when the window allows it at once (RFC 7296, 2.3).
     ikev2::queue_ike_delete(sa);
-    if (force) sa.outstanding.reset();
     ikev2::run_next_task(*this, sa, now);
     if (force) ikev2::close(sa, "us");
   }

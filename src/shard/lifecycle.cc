@@ -136,7 +136,8 @@ void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
   }
   by_identity_.insert({key, sa.self});
   by_connection_.insert({key_of(sa.connection->name), sa.self});
-  restarts_.erase(sa.connection->name);
+  if (const auto at = restarts_.find(sa.connection->name); at != restarts_.end())
+    at->second.attempt = 0;
 }
 
 bool Shard::Impl::is_first_contact(const IkeSa& sa) const {
@@ -211,8 +212,9 @@ void Shard::Impl::expire_timers(TimePoint now) {
 void Shard::Impl::schedule_restart(const IkeSa& sa, bool was_established, TimePoint now) {
   const std::string_view by = sa.in<ikev2::Closed>()->by;
   const ConnectionRef current = connections_.find(sa.connection->name);
-  if (shutting_down_ || !current || !current->keep_up || by == "us" || by == "replacement") return;
-  if (find_sa_of(current)) return;
+  // Another SA of the connection may exist, or have replaced this one: then only the children that
+  // it lacks are brought up.
+  if (shutting_down_ || !current || !current->keep_up || by == "us") return;
   Restart& restart = restarts_[current->name];
   const auto shift = was_established ? 0 : std::min(restart.attempt++, 6u);
   restart.at = now + std::min(kLongestRestart, kFirstRestart * (1 << shift));
