@@ -86,7 +86,8 @@ void check_overlaps(std::span<const Tunnel> tunnels, Report& report) {
   for (const Claim& claim : claims) {
     std::erase_if(reaching,
                   [&](const Claim* other) { return other->remote.last < claim.remote.first; });
-    if ((comparisons += reaching.size()) > kMaxComparisons) return;
+    comparisons += reaching.size();
+    if (comparisons > kMaxComparisons) return;
     for (const Claim* other : reaching)
       if (other->child != claim.child &&
           reported.insert(std::minmax(other->child, claim.child)).second)
