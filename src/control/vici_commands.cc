@@ -197,7 +197,7 @@ const Commands::Row* Commands::find(std::string_view name) {
       {"unload-authority", &Commands::no_certificates},
       {"load-pool", &Commands::no_pools},
       {"unload-pool", &Commands::no_pools},
-      {"rekey", &Commands::no_rekey},
+      {"rekey", &Commands::rekey},
       {"redirect", &Commands::no_redirect},
       {"get-counters", &Commands::no_counters},
       {"reset-counters", &Commands::no_counters},
@@ -346,6 +346,20 @@ void Commands::terminate(Message& request, const ReplyRef& reply) {
       });
 }
 
+void Commands::rekey(Message& request, const ReplyRef& reply) {
+  const SaFilter filter(request);
+  if (filter.empty()) return reply->respond(failure("missing rekey selector"));
+  if (parse_bool(request.get("reauth")).value_or(false))
+    return reply->respond(failure("reauthentication on demand is not supported by Culvert yet"));
+  const auto matches = fmt::format("{}", count_matches(backend_.list_sas(), filter));
+  backend_.execute(Rekey{{}, filter.ike, filter.child.name, filter.ike_id, filter.child.unique_id},
+                   [reply, matches](const CommandDone& done) {
+                     auto answer = outcome(done, "rekeying failed");
+                     answer.add("matches", matches);
+                     reply->respond(std::move(answer));
+                   });
+}
+
 void Commands::install(Message& request, const ReplyRef& reply) {
   const auto target = find_target(backend_, request);
   if (!target) return reply->respond(failure(target.error()));
@@ -451,10 +465,6 @@ void Commands::no_certificates(Message& request, const ReplyRef& reply) {
 
 void Commands::no_pools(Message&, const ReplyRef& reply) {
   reply->respond(failure("address pools are not supported by Culvert yet"));
-}
-
-void Commands::no_rekey(Message&, const ReplyRef& reply) {
-  reply->respond(failure("rekeying on demand is not supported by Culvert yet"));
 }
 
 void Commands::no_redirect(Message&, const ReplyRef& reply) {

@@ -67,6 +67,7 @@ class Commands {
   void terminate(Message&, const ReplyRef&);
   void install(Message&, const ReplyRef&);
   void uninstall(Message&, const ReplyRef&);
+  void rekey(Message&, const ReplyRef&);
   void list_sas(Message&, const ReplyRef&);
   void list_policies(Message&, const ReplyRef&);
 
@@ -79,7 +80,6 @@ class Commands {
   void succeed(Message&, const ReplyRef&);
   void no_certificates(Message&, const ReplyRef&);
   void no_pools(Message&, const ReplyRef&);
-  void no_rekey(Message&, const ReplyRef&);
   void no_redirect(Message&, const ReplyRef&);
   void no_counters(Message&, const ReplyRef&);
 

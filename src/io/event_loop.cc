@@ -9,7 +9,7 @@ void Timer::set(TimePoint deadline) {
   *deadline_ = deadline;
   timer_.cancel();
   if (deadline == kNever) return;
-  timer_.expires_at(loop_.at(deadline));
+  timer_.expires_at(EventLoop::at(deadline));
   timer_.async_wait(
       [this, deadline, current = std::weak_ptr(deadline_)](const asio::error_code& error) {
         // A wait that was over just before it was cancelled comes without an error.

@@ -13,9 +13,9 @@ namespace culvert::io {
 class EventLoop {
  public:
   asio::io_context& context() { return context_; }
-  // Monotonic time since this loop was made.
+  // The steady clock's own origin, which the data plane's workers use too.
   TimePoint now() const {
-    return TimePoint(std::chrono::duration_cast<Duration>(Clock::now() - origin_));
+    return TimePoint(std::chrono::duration_cast<Duration>(Clock::now().time_since_epoch()));
   }
 
   void run() { context_.run(); }
@@ -26,26 +26,23 @@ class EventLoop {
  private:
   friend class Timer;
   using Clock = std::chrono::steady_clock;
-  Clock::time_point at(TimePoint when) const {
-    return origin_ + std::chrono::duration_cast<Clock::duration>(when.time_since_epoch());
+  static Clock::time_point at(TimePoint when) {
+    return Clock::time_point(std::chrono::duration_cast<Clock::duration>(when.time_since_epoch()));
   }
 
   asio::io_context context_{1};
-  Clock::time_point origin_ = Clock::now();
 };
 
 // One deadline at a time; setting it anew forgets the one before.
 class Timer {
  public:
   // The loop outlives the timer. `f` is called on its thread.
-  Timer(EventLoop& loop, std::function<void()> f)
-      : loop_(loop), timer_(loop.context()), f_(std::move(f)) {}
+  Timer(EventLoop& loop, std::function<void()> f) : timer_(loop.context()), f_(std::move(f)) {}
 
   // kNever: no deadline.
   void set(TimePoint deadline);
 
  private:
-  EventLoop& loop_;
   asio::steady_timer timer_;
   std::function<void()> f_;
   // Shared with the wait under way, which may be over and queued when this dies.

@@ -1,10 +1,12 @@
 // links: control
-// Any octets as a stream, a packet and a message: no crash, bounded memory, and what decodes
-// encodes back to the same octets.
+// Any octets as a stream, a packet, a message and a connection to load: no crash, bounded memory,
+// what decodes encodes back to the same octets, and what is refused is refused in printable words.
 #include <cstdlib>
 
 #include "base/limits.h"
+#include "control/vici_load.h"
 #include "control/vici_message.h"
+#include "control/vici_values.h"
 
 namespace {
 
@@ -25,6 +27,10 @@ void check_packet(ByteView segment) {
   if (segment.size() > limits::kMaxViciMessage) return;
   require(again.has_value());
   require(equal(ByteView(*again).subspan(4), segment));
+  if (const auto loaded = load_connections(packet->message); !loaded)
+    require(!loaded.error().empty() && is_printable(loaded.error()));
+  if (const auto secret = load_shared(packet->message); !secret)
+    require(!secret.error().empty() && is_printable(secret.error()));
 }
 
 void check_stream(ByteView octets) {

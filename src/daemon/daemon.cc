@@ -1,0 +1,314 @@
+// The control thread.
+// Invariant: after every input the shard is drained, each output carried out before the next is
+// asked for, and the timer stands at the shard's next deadline.
+#include "daemon/daemon.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "crypto/openssl_provider.h"
+#include "daemon/difference.h"
+#include "trace/render.h"
+
+namespace culvert {
+
+namespace {
+
+constexpr Duration kShutdownTime = std::chrono::seconds(2);
+// So many outputs are carried out before other work of the loop gets its turn.
+constexpr std::size_t kMaxOutputsPerTurn = 4'096;
+
+esp::PlaneOptions plane_options(const config::DaemonSettings& settings) {
+  esp::PlaneOptions options;
+  options.device = settings.device;
+  options.workers = settings.workers;
+  options.ike_port = settings.ike_port;
+  options.nat_t_port = settings.nat_t_port;
+  options.mtu = settings.mtu;
+  return options;
+}
+
+ShardOptions shard_options(const config::DaemonSettings& settings, bool prefer_udp_encap) {
+  ShardOptions options;
+  options.ike_port = settings.ike_port;
+  options.nat_t_port = settings.nat_t_port;
+  options.prefer_udp_encap = prefer_udp_encap;
+  options.retransmit.timeout = settings.retransmit_timeout;
+  options.retransmit.base = settings.retransmit_base;
+  options.retransmit.tries = settings.retransmit_tries;
+  options.max_half_open = settings.max_half_open;
+  options.cookie_threshold = settings.cookie_threshold;
+  // vici clients want to see messages whatever the level of the log is.
+  options.verbose_messages = true;
+  return options;
+}
+
+io::Resolver::Options resolver_options() {
+  io::Resolver::Options options;
+  options.mark = esp::PlaneOptions{}.mark;
+  return options;
+}
+
+std::string joined(const std::vector<config::Diagnostic>& diagnostics) {
+  std::string text;
+  for (const auto& diagnostic : diagnostics)
+    text += (text.empty() ? "" : "\n") + diagnostic.to_string();
+  return text;
+}
+
+}  // namespace
+
+Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock)
+    : options_(std::move(options)),
+      loaded_(std::move(loaded)),
+      log_(log),
+      lock_(std::move(lock)),
+      signals_(loop_.context(), SIGTERM, SIGINT, SIGHUP),
+      provider_(make_openssl_provider()),
+      mailbox_(loop_, [this](const Datagram& datagram) { on_datagram(datagram); }),
+      resolver_(loop_, resolver_options()),
+      timer_(loop_, [this] { drain(); }),
+      server_(loop_.context(), *this,
+              [this](trace::Level level, const std::string& text) { log_.write(level, text); }) {}
+
+Daemon::~Daemon() {
+  server_.close();
+  notices_.reset();
+  plane_.reset();  // its workers must not find a mailbox that has gone
+}
+
+std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions options,
+                                                                  config::Loaded loaded,
+                                                                  EventLog& log) {
+  auto lock = StateLock::acquire(options.state_dir);
+  if (!lock) return std::unexpected(lock.error());
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(std::move(options), std::move(loaded), log, std::move(*lock)));
+  if (auto listening = daemon->server_.listen(daemon->options_.vici); !listening)
+    return std::unexpected(listening.error());
+  if (auto started = daemon->start_plane(); !started) return std::unexpected(started.error());
+  daemon->await_signal();
+  daemon->load_everything();
+  return daemon;
+}
+
+std::expected<void, std::string> Daemon::start_plane() {
+  const auto& settings = loaded_.settings;
+  if (settings.data_plane == "kernel")
+    return std::unexpected(
+        "data_plane = \"kernel\" is not supported by this version of Culvert; "
+        "use \"userspace\" or \"auto\"");
+  auto plane = esp::UserspacePlane::start(
+      plane_options(settings), [this](const Datagram& datagram) { mailbox_.push(datagram); });
+  if (!plane) return std::unexpected(plane.error());
+  plane_ = std::move(*plane);
+  notices_ =
+      std::make_unique<io::ReadableWatch>(loop_, plane_->notice_fd(), [this] { on_notices(); });
+  shard_ =
+      std::make_unique<Shard>(shard_options(settings, plane_->prefers_udp_encap()), *provider_);
+  log_.write(trace::Level::info,
+             fmt::format("data plane: {}", fmt::join(plane_->describe(), "; ")));
+  return {};
+}
+
+void Daemon::load_everything() {
+  apply(compare({}, loaded_));
+  log_.write(trace::Level::info,
+             fmt::format("ready: {} connection{} from {}", loaded_.connections.size(),
+                         loaded_.connections.size() == 1 ? "" : "s",
+                         options_.config.empty() ? "no file, waiting for vici" : options_.config));
+}
+
+void Daemon::run() { loop_.run(); }
+
+// ---- inputs ----
+
+void Daemon::execute(Command&& command, Done done) {
+  const CommandId id{next_command_++};
+  const bool answered = std::visit(
+      [id](auto& one) {
+        if constexpr (requires { one.id; }) one.id = id;
+        return requires { one.id; };
+      },
+      command);
+  if (answered && done) pending_[id] = std::move(done);
+  shard_->command(std::move(command), now());
+  drain();
+}
+
+void Daemon::on_datagram(const Datagram& datagram) {
+  shard_->receive(datagram, now());
+  drain();
+}
+
+void Daemon::on_notices() {
+  for (const auto& notice : plane_->take_notices()) shard_->notice(notice, now());
+  drain();
+}
+
+void Daemon::await_signal() {
+  signals_.async_wait([this](const asio::error_code& error, int number) {
+    if (error) return;
+    on_signal(number);
+    await_signal();
+  });
+}
+
+void Daemon::on_signal(int number) {
+  if (number == SIGHUP) {
+    if (const auto reloaded = reload(); !reloaded)
+      log_.write(trace::Level::error, "nothing was reloaded:\n" + reloaded.error());
+    return;
+  }
+  if (stopping_) return loop_.stop();  // a second time: at once
+  stopping_ = true;
+  log_.write(trace::Level::info, "stopping: deleting SAs");
+  execute(Shutdown{{}, now() + kShutdownTime}, [this](const CommandDone&) {
+    // Not from within drain(): the last messages are still to be sent.
+    loop_.post([this] { loop_.stop(); });
+  });
+}
+
+// ---- outputs ----
+
+void Daemon::drain() {
+  if (draining_) return;  // a callback below gave a command; the loop below sees its outputs
+  draining_ = true;
+  TimePoint deadline = now();
+  for (std::size_t i = 0; i < kMaxOutputsPerTurn; ++i) {
+    Output output = shard_->poll(now());
+    if (const auto* wait = std::get_if<WaitUntil>(&output)) {
+      deadline = wait->deadline;
+      break;
+    }
+    std::visit(
+        [this](auto&& one) {
+          using Kind = std::remove_cvref_t<decltype(one)>;
+          if constexpr (!std::is_same_v<Kind, WaitUntil>) carry_out(std::move(one));
+        },
+        std::move(output));
+  }
+  draining_ = false;
+  timer_.set(deadline);
+  if (const auto refused = rate_.take_refused(); refused != 0)
+    log_.write(trace::Level::warning,
+               fmt::format("{} more events without a connection are not shown", refused));
+}
+
+void Daemon::carry_out(Transmit&& output) {
+  plane_->send_ike({output.local, output.remote, output.payload});
+}
+
+void Daemon::carry_out(SadOp&& output) {
+  SaPairId pair;
+  if (const auto* install = std::get_if<InstallSa>(&output)) pair = install->pair;
+  if (const auto* policy = std::get_if<InstallPolicy>(&output)) pair = policy->pair;
+  const auto applied = plane_->apply(std::move(output));
+  if (applied) return;
+  if (pair) return shard_->install_failed(pair, applied.error(), now());
+  log_.write(trace::Level::error, fmt::format("the data plane refused an operation: {}",
+                                              trace::name_of(applied.error().reason)));
+}
+
+void Daemon::carry_out(trace::Event&& output) {
+  failures_.record(output, std::chrono::system_clock::now());
+  if (!rate_.admit(output, std::chrono::steady_clock::now())) return;
+  log_.write(output);
+  server_.publish(output);
+}
+
+void Daemon::carry_out(CommandDone&& output) {
+  const auto waiting = pending_.find(output.id);
+  if (waiting == pending_.end()) return;
+  const auto done = std::move(waiting->second);
+  pending_.erase(waiting);
+  done(output);
+}
+
+void Daemon::carry_out(UpDown&& output) { server_.publish(output); }
+
+void Daemon::carry_out(ResolvePeer&& output) {
+  resolver_.resolve(output.connection, [this, job = output.job](PeerResolution&& answer) {
+    shard_->complete(job, std::move(answer), now());
+    drain();
+  });
+}
+
+// ---- questions ----
+
+std::optional<SaPairCounters> Daemon::counters(SaPairId pair) const {
+  return plane_->counters(pair);
+}
+
+std::vector<ConnectionRef> Daemon::connections() const {
+  std::vector<ConnectionRef> all;
+  for (const auto& [name, connection] : shard_->connections().all()) all.push_back(connection);
+  return all;
+}
+
+ConnectionRef Daemon::connection(const std::string& name) const {
+  return shard_->connections().find(name);
+}
+
+std::optional<control::Failure> Daemon::last_failure(const std::string& connection) const {
+  return failures_.find(connection);
+}
+
+std::vector<std::string> Daemon::describe_data_plane() const {
+  auto facts = plane_->describe();
+  if (mailbox_.dropped() != 0)
+    facts.push_back(fmt::format("{} IKE messages lost to overload", mailbox_.dropped()));
+  return facts;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Daemon::event_counts() const {
+  std::vector<std::pair<std::string, std::uint64_t>> counts;
+  shard_->counters().for_each(
+      [&](std::string_view name, std::uint64_t count) { counts.emplace_back(name, count); });
+  return counts;
+}
+
+// ---- configuration ----
+
+std::expected<void, std::string> Daemon::reload() {
+  if (options_.config.empty()) return {};
+  auto loaded = config::load(options_.config);
+  if (!loaded) return std::unexpected(joined(loaded.error()));
+  for (const auto& warning : loaded->warnings)
+    log_.write(trace::Level::warning, warning.to_string());
+  const auto difference = compare(loaded_, *loaded);
+  apply(difference);
+  log_.write(trace::Level::info, fmt::format("reloaded {}: {} added, {} changed, {} removed",
+                                             options_.config, difference.added.size(),
+                                             difference.changed.size(), difference.removed.size()));
+  if (difference.settings)
+    log_.write(trace::Level::warning, "changes of [daemon] take effect when culvertd restarts");
+  // The settings in force stay; so a later reload still sees that the file has others.
+  loaded->settings = loaded_.settings;
+  loaded_ = std::move(*loaded);
+  return {};
+}
+
+void Daemon::apply(const Difference& difference) {
+  for (const auto* secret : difference.new_secrets)
+    execute(LoadSecret{{secret->id, secret->secret.clone(), secret->owners}}, {});
+  // SAs of a connection that has gone or changed would go on with settings that are no longer
+  // anywhere to be read.
+  const auto end = [this](const std::string& name) {
+    execute(UnloadConnection{{}, name}, {});
+    execute(Terminate{{}, name, {}, 0, 0, true}, {});
+  };
+  for (const auto& name : difference.removed) {
+    end(name);
+    failures_.forget(name);
+  }
+  for (const auto& connection : difference.changed) {
+    end(connection->name);
+    execute(LoadConnection{connection}, {});
+  }
+  for (const auto& connection : difference.added) execute(LoadConnection{connection}, {});
+  for (const auto& id : difference.old_secrets) execute(UnloadSecret{{}, id}, {});
+}
+
+}  // namespace culvert

@@ -1,0 +1,100 @@
+// culvertd: one control thread that carries values between the shard, the data plane, the resolver
+// and the control socket.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "config/load.h"
+#include "control/backend.h"
+#include "control/failure_book.h"
+#include "control/vici_server.h"
+#include "daemon/difference.h"
+#include "daemon/event_log.h"
+#include "daemon/state_lock.h"
+#include "esp/userspace_plane.h"
+#include "io/event_loop.h"
+#include "io/mailbox.h"
+#include "io/resolver.h"
+#include "shard/shard.h"
+
+namespace culvert {
+
+struct DaemonOptions {
+  std::string config;  // of the TOML file; empty: there is none
+  vici::Address vici;
+  std::string state_dir;
+};
+
+class Daemon : public control::Backend {
+ public:
+  // Takes the state directory, the control socket and the data plane, and loads what the file gave.
+  // The error is a sentence for the operator; nothing is left behind then.
+  static std::expected<std::unique_ptr<Daemon>, std::string> start(DaemonOptions options,
+                                                                   config::Loaded loaded,
+                                                                   EventLog& log);
+  ~Daemon() override;
+
+  // Until SIGTERM or SIGINT, and then until the SAs are deleted or two seconds are over.
+  void run();
+
+  void execute(Command&& command, Done done) override;
+  TimePoint now() const override { return loop_.now(); }
+  std::vector<IkeSaStatus> list_sas() const override { return shard_->list_sas(now()); }
+  std::vector<PolicyStatus> list_policies() const override { return shard_->list_policies(); }
+  ShardStatistics statistics() const override { return shard_->statistics(); }
+  std::optional<SaPairCounters> counters(SaPairId pair) const override;
+  std::vector<ConnectionRef> connections() const override;
+  ConnectionRef connection(const std::string& name) const override;
+  std::optional<control::Failure> last_failure(const std::string& connection) const override;
+  const Provider& crypto() const override { return *provider_; }
+  std::vector<std::string> describe_data_plane() const override;
+  std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override;
+  unsigned threads() const override { return 1 + loaded_.settings.workers; }
+  std::expected<void, std::string> reload() override;
+
+ private:
+  Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock);
+  std::expected<void, std::string> start_plane();
+  void load_everything();
+  void apply(const Difference& difference);
+
+  void drain();
+  void carry_out(Transmit&& output);
+  void carry_out(SadOp&& output);
+  void carry_out(trace::Event&& output);
+  void carry_out(CommandDone&& output);
+  void carry_out(UpDown&& output);
+  void carry_out(ResolvePeer&& output);
+
+  void on_datagram(const Datagram& datagram);
+  void on_notices();
+  void await_signal();
+  void on_signal(int number);
+
+  DaemonOptions options_;
+  config::Loaded loaded_;  // what is in force, as the file gave it
+  EventLog& log_;
+  EventRate rate_;
+  StateLock lock_;
+  io::EventLoop loop_;
+  asio::signal_set signals_;
+  std::unique_ptr<Provider> provider_;
+  std::unique_ptr<Shard> shard_;
+  io::Mailbox mailbox_;
+  std::unique_ptr<esp::UserspacePlane> plane_;  // its workers use the mailbox
+  std::unique_ptr<io::ReadableWatch> notices_;
+  io::Resolver resolver_;
+  io::Timer timer_;
+  vici::Server server_;
+  control::FailureBook failures_;
+  std::unordered_map<CommandId, Done> pending_;
+  std::uint64_t next_command_ = 1;
+  bool draining_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace culvert
