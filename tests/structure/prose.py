@@ -18,8 +18,8 @@ def violations(path, text):
 
 
 def options_in_help(text):
-    """The long options that a --help names."""
-    return sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)))
+    """The long options that a --help names, but for itself."""
+    return sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - {"--help"})
 
 
 def subcommands_in_help(text):
@@ -29,7 +29,7 @@ def subcommands_in_help(text):
 
 
 def unmentioned(words, manual):
-    """Which of the words a manual page does not have. roff spells a minus sign \\-."""
-    plain = manual.replace("\\-", "-")
+    """Which of the words a manual page does not have. roff has \\- for a minus, \\fB for bold."""
+    plain = re.sub(r"\\f(?:\[\w*\]|\(..|.)", "", manual).replace("\\-", "-")
     return [word for word in words
             if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", plain)]
