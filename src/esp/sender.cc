@@ -55,7 +55,10 @@ void Sender::fill(std::size_t at, const Outgoing& train, ByteView data, std::siz
   messages_[at] = {};
   msghdr& header = messages_[at].msg_hdr;
   header.msg_name = &names_[at];
-  header.msg_namelen = to_sockaddr(train.remote, names_[at]);
+  // Raw IPv6 sockets take no other port than 0 (raw(7)).
+  const std::uint16_t port =
+      train.socket->kind() == OuterSocket::Kind::raw_esp ? 0 : train.remote.port;
+  header.msg_namelen = to_sockaddr({train.remote.address, port}, names_[at]);
   header.msg_iov = &pieces_[at];
   header.msg_iovlen = 1;
   std::uint8_t* control = controls_[at].octets;

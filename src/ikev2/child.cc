@@ -348,7 +348,7 @@ SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated&, SaPa
 
 void switch_policy(Host& host, IkeSa& sa, SaPairId pair) {
   ChildSa* to = sa.child_by_pair(pair);
-  if (!to || to->policy || !to->config->policies) return;
+  if (!to || !to->is_live() || to->policy || !to->config->policies) return;
   ChildSa* from = policy_holder(sa, to->lineage);
   if (from && from->local_ts == to->local_ts && from->remote_ts == to->remote_ts) {
     to->policy = std::exchange(from->policy, {});
@@ -400,6 +400,7 @@ void expire_children(Host& host, IkeSa& sa, TimePoint now) {
 
 void finish_waiters(Host& host, IkeSa& sa, std::string_view child, bool success) {
   const std::string explanation = success ? std::string() : sa.last_failure;
+  if (!success) host.child_missing(sa);
   std::erase_if(sa.waiters, [&](const Waiter& waiter) {
     if (waiter.child != child) return false;
     host.finished(waiter.command, success, explanation);

@@ -36,6 +36,9 @@ void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& 
     const bool replaced = has_successor(sa, *old);
     remove_child(host, sa, request.rekeys, "peer", in.now);
     if (!replaced) queue_task(sa, CreateChild{config});
+  } else if (!first_error(in.payloads) && !request.gone.empty()) {
+    // The peer deleted the successor before we had it; it wants the lineage to end.
+    queue_task(sa, DeleteChild{request.rekeys});
   } else if (!has_successor(sa, *old)) {
     old->rekey_at = in.now + kRetryAfter;
   }
@@ -99,6 +102,9 @@ void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,
   ChildSa* old = rekey.spi.size() == 4
                      ? sa.child_by_outbound_spi(protocol, load_be<std::uint32_t>(rekey.spi.data()))
                      : nullptr;
+  // It may be what our own request is making, whose answer is lost or late.
+  if (!old && std::holds_alternative<ChildRequest>(sa.in<Established>()->in_flight))
+    return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
   if (!old)
     return refuse_create_child_sa(host, sa, in, NotifyType::child_sa_not_found, {}, rekey.protocol,
                                   rekey.spi);

@@ -2,10 +2,13 @@
 // exchange) is either installed or given back when the exchange ends.
 #include "ikev2/create_child_sa.h"
 
+#include <algorithm>
+
 #include "ikev2/child_rekey.h"
 #include "ikev2/ike_rekey.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
+#include "ipsec/spi.h"
 
 namespace culvert::ikev2 {
 namespace {
@@ -89,6 +92,13 @@ std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const Child
   auto agreement = accept_answer(request.offer, in.payloads, false);
   if (!agreement) {
     emit(host, sa, std::move(agreement.error().why), &config);
+    withdraw_offer(host, sa);
+    return std::nullopt;
+  }
+  if (std::ranges::find(request.gone, agreement->spi_out) != request.gone.end()) {
+    emit(host, sa,
+         trace::ChildDeleted{spi_text(agreement->spi_in), spi_text(agreement->spi_out), "peer"},
+         &config);
     withdraw_offer(host, sa);
     return std::nullopt;
   }

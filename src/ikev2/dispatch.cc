@@ -92,7 +92,9 @@ void receive_protected(Host& host, IkeSa& sa, const wire::Header& header, const 
   if (window == Window::repeated) return repeat_response(host, sa, header.message_id);
 
   const Transition* row = find_transition(tag_of(sa), header.exchange, header.response);
-  if (!row && header.response)
+  // A request that overtakes the response to our IKE_AUTH: the peer will repeat it.
+  const bool early = !row && sa.in<AuthSent>();
+  if (!row && (header.response || early))
     return drop(host, sa, datagram, Reason::bad_order, "no place for it in this state");
   sa.last_inbound = now;
   follow_peer(host, sa, datagram);

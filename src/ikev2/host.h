@@ -24,6 +24,8 @@ class Host {
   virtual void emit(trace::Event&& event) = 0;
   // One of a command's parts is over.
   virtual void finished(CommandId command, bool success, const std::string& explanation) = 0;
+  // A child is not there that a connection which is kept up should have: it is tried again later.
+  virtual void child_missing(const IkeSa& sa) = 0;
   virtual void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) = 0;
 
   // Fresh numbers. SPIs are random, unused and carry the shard's index.

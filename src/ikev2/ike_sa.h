@@ -84,6 +84,7 @@ struct RekeyChild {
 };
 struct DeleteChild {
   SaPairId pair;
+  bool missed = false;  // a kept connection makes it anew when it is gone
 };
 struct RekeyIke {
   Ke ke = Ke::none;
@@ -110,6 +111,9 @@ struct ChildRequest {
   bool second_ke = false;           // the responder has asked for this method
   SaPairId rekeys;                  // zero: a new CHILD SA
   std::optional<ChildRival> rival;
+  // The peer's SPIs that its deletes named and that we don't have: what the answer to this request
+  // made may be gone before the answer is here.
+  std::vector<std::uint32_t> gone;
 };
 struct IkeRequest {
   std::uint64_t spi = 0;

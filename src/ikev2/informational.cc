@@ -2,6 +2,8 @@
 // acknowledged, or when the peer deletes it; a delete names only SAs of this IKE SA.
 #include "ikev2/informational.h"
 
+#include <algorithm>
+
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
 #include "ikev2/refusal.h"
@@ -22,6 +24,21 @@ wire::ProtocolId wire_protocol(IpsecProtocol protocol) {
   return protocol == IpsecProtocol::ah ? wire::ProtocolId::ah : wire::ProtocolId::esp;
 }
 
+constexpr std::size_t kMaxGone = 64;
+
+// Our CREATE_CHILD_SA request may have been answered, and its SA deleted again, while the answer is
+// lost or late.
+void note_gone(IkeSa& sa, std::uint32_t spi) {
+  auto* request = std::get_if<ChildRequest>(&sa.in<Established>()->in_flight);
+  if (request && request->gone.size() < kMaxGone) request->gone.push_back(spi);
+}
+
+bool has_live_child(const IkeSa& sa, std::string_view name) {
+  return std::ranges::any_of(sa.children, [&](const ChildSa& child) {
+    return child.config->name == name && !child.is_going();
+  });
+}
+
 // Deletes the pairs whose outbound SPIs the peer names; the answer lists our inbound ones, but not
 // of those that we are deleting ourselves at this moment (RFC 7296, 1.4.1).
 void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, Payloads& answer,
@@ -32,9 +49,14 @@ void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, P
   for (std::size_t i = 0; i < payload.count(); ++i) {
     const auto spi = load_be<std::uint32_t>(payload.spi(i).data());
     const ChildSa* child = sa.child_by_outbound_spi(*protocol, spi);
-    if (!child) continue;
+    if (!child) {
+      note_gone(sa, spi);
+      continue;
+    }
     if (child->state != ChildState::deleting) ours.push_back(child->spi_in);
+    const ChildConfigRef config = child->config;
     remove_child(host, sa, child->pair, "peer", now);
+    if (!has_live_child(sa, config->name)) host.child_missing(sa);
   }
   if (!ours.empty())
     answer.emplace_back(PayloadType::delete_, wire::Delete::child_sas(payload.protocol, ours));
@@ -48,14 +70,14 @@ void send_liveness_check(Host& host, IkeSa& sa, TimePoint now) {
   send_request(host, sa, ExchangeType::informational, {}, now);
 }
 
-void send_child_delete(Host& host, IkeSa& sa, SaPairId pair, TimePoint now) {
-  ChildSa* child = sa.child_by_pair(pair);
+void send_child_delete(Host& host, IkeSa& sa, const DeleteChild& task, TimePoint now) {
+  ChildSa* child = sa.child_by_pair(task.pair);
   if (!child || child->is_going()) return;  // the peer was faster
   child->state = ChildState::deleting;
   const std::uint32_t spi[] = {child->spi_in};
   const wire::Payload payload{PayloadType::delete_,
                               wire::Delete::child_sas(wire_protocol(child->protocol), spi)};
-  sa.in<Established>()->in_flight = DeleteChild{pair};
+  sa.in<Established>()->in_flight = task;
   send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
 }
 
@@ -91,8 +113,10 @@ void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
 void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {
   auto& up = *sa.in<Established>();
   const InFlight done = std::exchange(up.in_flight, std::monostate{});
-  if (const auto* child = std::get_if<DeleteChild>(&done))
+  if (const auto* child = std::get_if<DeleteChild>(&done)) {
     remove_child(host, sa, child->pair, "us", in.now);
+    if (child->missed) host.child_missing(sa);
+  }
   if (std::holds_alternative<DeleteIke>(done)) close(sa, "us");
 }
 

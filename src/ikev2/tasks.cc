@@ -18,7 +18,7 @@ struct Starter {
   void operator()(CreateChild& task) const { send_create_child_sa(host, sa, task, now); }
   void operator()(RekeyChild& task) const { send_child_rekey(host, sa, task, now); }
   void operator()(RekeyIke& task) const { send_ike_rekey(host, sa, task, now); }
-  void operator()(DeleteChild& task) const { send_child_delete(host, sa, task.pair, now); }
+  void operator()(DeleteChild& task) const { send_child_delete(host, sa, task, now); }
   void operator()(DeleteIke&) const { send_ike_delete(host, sa, now); }
 };
 

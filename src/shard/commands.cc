@@ -269,7 +269,8 @@ void Shard::Impl::run(LoadConnection&& command, TimePoint now) {
   connections_.add(connection);
   std::vector<const ChildConfig*> to_start;
   for (const ChildConfig& child : connection->children) {
-    if (wants_trap(child)) install_trap(connection, child);
+    // What must stay up must not leave in clear while it is down either.
+    if (wants_trap(child) || connection->keep_up) install_trap(connection, child, wants_trap(child));
     if (is_negotiated(child) && (connection->keep_up || wants_start(child)))
       to_start.push_back(&child);
   }
@@ -295,7 +296,8 @@ void Shard::Impl::run(ClearSecrets&&, TimePoint) { secrets_.clear(); }
 
 // ---- traps ----
 
-void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfig& child) {
+void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfig& child,
+                               bool acquires) {
   const std::pair name{connection->name, child.name};
   if (traps_.contains(name) || !child.policies) return;
   const auto host_of = [](const std::vector<AddressPattern>& patterns) {
@@ -307,7 +309,7 @@ void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfi
   policy.remote_ts = resolve(child.remote, host_of(connection->remote_addrs));
   policy.mode = child.mode;
   policy.priority = child.priority ? child.priority : kTrapPriority;
-  traps_[name] = Trap{policy.policy, connection, connection->child(child.name)};
+  traps_[name] = Trap{policy.policy, connection, connection->child(child.name), acquires};
   trap_names_[policy.policy] = name;
   apply(std::move(policy));
 }
@@ -326,7 +328,7 @@ void Shard::Impl::run(InstallTrap&& command, TimePoint) {
                                                         : connections_.find(command.connection);
   const ChildConfig* child = connection ? connection->child(command.child) : nullptr;
   if (!child) return done(command.id, false, "no child '" + command.child + "' is loaded");
-  install_trap(connection, *child);
+  install_trap(connection, *child, true);
   done(command.id, true, {});
 }
 

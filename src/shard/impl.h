@@ -48,6 +48,7 @@ class Shard::Impl final : public ikev2::Host {
   void apply(SadOp&& operation) override { outputs_.push_back(std::move(operation)); }
   void emit(trace::Event&& event) override;
   void finished(CommandId command, bool success, const std::string& explanation) override;
+  void child_missing(const IkeSa& sa) override;
   void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) override;
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
@@ -77,6 +78,7 @@ class Shard::Impl final : public ikev2::Host {
   void expire_timers(TimePoint now);
   // Connections that must stay up are tried again, later each time.
   void schedule_restart(const IkeSa& sa, bool was_established, TimePoint now);
+  void restart_later(const std::string& connection, bool at_first, TimePoint now);
   void restart_due(TimePoint now);
 
   // ---- messages (routing.cc) ----
@@ -117,7 +119,8 @@ class Shard::Impl final : public ikev2::Host {
   void terminate_child(CommandId command, IkeSa& sa, SaPairId pair, TimePoint now);
   void expect(CommandId command, std::uint32_t parts);
   void done(CommandId command, bool success, std::string explanation);
-  void install_trap(const ConnectionRef& connection, const ChildConfig& child);
+  // `acquires`: traffic brings the child up; otherwise the trap only keeps it from leaving in clear.
+  void install_trap(const ConnectionRef& connection, const ChildConfig& child, bool acquires);
   bool uninstall_trap(const std::string& connection, const std::string& child);
 
   struct PeerKey {
@@ -151,6 +154,7 @@ class Shard::Impl final : public ikev2::Host {
     PolicyId policy;
     ConnectionRef connection;
     const ChildConfig* child;
+    bool acquires;
   };
   struct Restart {
     TimePoint at;

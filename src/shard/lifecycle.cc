@@ -209,16 +209,23 @@ void Shard::Impl::expire_timers(TimePoint now) {
   }
 }
 
+// Another SA of the connection may exist, or have replaced this one: then only the children that it
+// lacks are brought up.
 void Shard::Impl::schedule_restart(const IkeSa& sa, bool was_established, TimePoint now) {
-  const std::string_view by = sa.in<ikev2::Closed>()->by;
-  const ConnectionRef current = connections_.find(sa.connection->name);
-  // Another SA of the connection may exist, or have replaced this one: then only the children that
-  // it lacks are brought up.
-  if (shutting_down_ || !current || !current->keep_up || by == "us") return;
-  Restart& restart = restarts_[current->name];
-  const auto shift = was_established ? 0 : std::min(restart.attempt++, 6u);
+  if (sa.in<ikev2::Closed>()->by != "us") restart_later(sa.connection->name, was_established, now);
+}
+
+void Shard::Impl::child_missing(const IkeSa& sa) {
+  restart_later(sa.connection->name, false, now_);
+}
+
+void Shard::Impl::restart_later(const std::string& connection, bool at_first, TimePoint now) {
+  const ConnectionRef current = connections_.find(connection);
+  if (shutting_down_ || !current || !current->keep_up) return;
+  Restart& restart = restarts_[connection];
+  const auto shift = at_first ? 0 : std::min(restart.attempt++, 6u);
   restart.at = now + std::min(kLongestRestart, kFirstRestart * (1 << shift));
-  restart_timers_.schedule(restart.at, current->name);
+  restart_timers_.schedule(restart.at, connection);
 }
 
 void Shard::Impl::restart_due(TimePoint now) {

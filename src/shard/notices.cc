@@ -11,7 +11,8 @@ void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
     const auto at = trap_names_.find(acquire->policy);
     if (at == trap_names_.end()) return;
     const Trap& trap = traps_.at(at->second);
-    return bring_up({}, trap.connection, {trap.child}, now);
+    if (trap.acquires) bring_up({}, trap.connection, {trap.child}, now);
+    return;
   }
   const SaPairId pair = std::visit(
       [](const auto& one) {
@@ -52,7 +53,7 @@ void Shard::Impl::install_failed(SaPairId pair, const Error& error, TimePoint no
   const ikev2::ChildSa* child = sa->child_by_pair(pair);
   ikev2::emit(*this, *sa, trace::SadFailed{error.reason}, child ? child->config.get() : nullptr);
   if (!child || child->is_going() || !sa->in<ikev2::Established>()) return;
-  ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
+  ikev2::queue_task(*sa, ikev2::DeleteChild{pair, true});
   ikev2::run_next_task(*this, *sa, now);
   settle(sa->self, now);
 }

@@ -21,6 +21,7 @@ class FakeHost final : public Host {
   void finished(CommandId, bool success, const std::string&) override {
     results.push_back(success);
   }
+  void child_missing(const IkeSa&) override {}
   void up_down(const IkeSa&, bool, std::optional<std::size_t>) override {}
   std::uint64_t new_ike_spi() override { return ++last_; }
   std::uint32_t new_child_spi() override { return static_cast<std::uint32_t>(++last_); }
