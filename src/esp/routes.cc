@@ -18,6 +18,14 @@ namespace {
 
 constexpr int kMaxLeftoverRules = 16;
 
+// Loopback and link-local addresses mean nothing to the far side.
+bool is_local_only(const IpAddress& address) {
+  const auto& octets = address.raw();
+  if (address.is_v4()) return octets[0] == 127 || (octets[0] == 169 && octets[1] == 254);
+  return address == IpAddress::any(Family::v6).next() ||
+         (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80);
+}
+
 // One of the host's own addresses within the policy's local selectors, for the preferred source.
 IpAddress local_address_in(const std::vector<TrafficSelector>& selectors, Family family) {
   ifaddrs* list = nullptr;
@@ -30,6 +38,7 @@ IpAddress local_address_in(const std::vector<TrafficSelector>& selectors, Family
     std::memcpy(&storage, at->ifa_addr,
                 family == Family::v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
     const IpAddress address = from_sockaddr(storage).address;
+    if (is_local_only(address)) continue;
     for (const TrafficSelector& selector : selectors)
       if (selector.first.family() == family && selector.first <= address &&
           address <= selector.last)
@@ -85,7 +94,11 @@ int RouteTable::acquire(const Prefix& prefix, Route::Kind kind, const IpAddress&
   const bool standing = found != uses_.end() && (!thrown || found->second.thrown != 0);
   if (!standing) {
     const Route route{prefix, options_.table, kind, options_.device, source};
-    if (const int error = netlink_.replace_route(route)) return error;
+    int error = netlink_.replace_route(route);
+    // A hint is not worth the route: IPv6 addresses are refused while they are tentative.
+    if (error == EINVAL && !source.is_none())
+      error = netlink_.replace_route({prefix, options_.table, kind, options_.device, {}});
+    if (error != 0) return error;
   }
   Use& use = uses_[prefix];
   if (!thrown && use.through == 0)
@@ -114,7 +127,9 @@ Result<> RouteTable::add(const InstallPolicy& policy) {
     const Family family = prefix.address.family();
     if (!family_present(family)) continue;
     const IpAddress source = local_address_in(policy.local_ts, family);
-    if (acquire(prefix, held.kind, source) != 0) {
+    const int error = acquire(prefix, held.kind, source);
+    if (error == EACCES && family == Family::v6) continue;  // IPv6 is switched off (disable_ipv6)
+    if (error != 0) {
       for (const Prefix& taken : held.prefixes) release(taken, held.kind);
       return fail(Fault::internal, Reason::system);
     }
