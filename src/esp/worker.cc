@@ -15,7 +15,6 @@ constexpr std::uint32_t kWakeTag = 0, kDeviceTag = 1, kFirstSocketTag = 2;
 constexpr int kTick_ms = 1'000;
 constexpr std::size_t kDevicePacketsPerTurn = 256;
 constexpr std::size_t kReceivesPerTurn = 4;
-constexpr Duration kApplyTimeout = std::chrono::seconds(2);
 
 TimePoint clock_now() {
   timespec now;
@@ -44,10 +43,7 @@ Worker::Worker(const WorkerOptions& options, Tun& tun, std::vector<OuterSocket>&
 }
 
 Worker::~Worker() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
+  stopping_ = true;
   signal_event(wake_);
   thread_.join();
 }
@@ -65,32 +61,22 @@ OuterSockets Worker::choose_sockets() const {
 }
 
 Result<> Worker::apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics) {
-  std::future<Result<>> done;
+  ++guests_;
+  Result<> result;
   {
-    const std::lock_guard lock(mutex_);
-    requests_.push_back({std::move(op), std::move(statistics), {}});
-    done = requests_.back().done.get_future();
-  }
-  signal_event(wake_);
-  if (done.wait_for(kApplyTimeout) != std::future_status::ready)
-    return fail(Fault::internal, Reason::system);
-  return done.get();
-}
-
-void Worker::take_requests() {
-  clear_event(wake_);
-  std::vector<Request> requests;
-  {
-    const std::lock_guard lock(mutex_);
-    requests.swap(requests_);
-  }
-  for (Request& request : requests) {
-    auto result = database_.apply(std::move(request.op), std::move(request.statistics));
+    const std::lock_guard lock(turn_);
+    result = database_.apply(std::move(op), std::move(statistics));
     inbound_count_ = database_.inbound_count();
     outbound_count_ = database_.outbound_count();
-    request.done.set_value(result);
+    adapt_device_mtu();
   }
-  if (!requests.empty()) adapt_device_mtu();
+  if (--guests_ == 0) guests_.notify_one();
+  return result;
+}
+
+// A mutex alone would let a busy worker take its turn again and again.
+void Worker::let_guests_in() {
+  for (int waiting = guests_; waiting != 0; waiting = guests_) guests_.wait(waiting);
 }
 
 void Worker::adapt_device_mtu() {
@@ -121,10 +107,9 @@ void Worker::run() {
   for (;;) {
     epoll_event events[16];
     const int count = epoll_wait(epoll.get(), events, std::size(events), kTick_ms);
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return;
-    }
+    if (stopping_) return;
+    let_guests_in();
+    const std::lock_guard lock(turn_);
     const TimePoint now = clock_now();
     for (int i = 0; i < count; ++i) serve(events[i].data.u32, now);
     if (now < next_tick) continue;
@@ -134,7 +119,6 @@ void Worker::run() {
 }
 
 void Worker::serve(std::uint32_t tag, TimePoint now) {
-  if (tag == kWakeTag) return take_requests();
   if (tag == kDeviceTag) return read_device(now);
   read_socket(sockets_[tag - kFirstSocketTag], now);
 }

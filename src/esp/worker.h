@@ -1,7 +1,10 @@
 // One data-plane worker: a thread that owns its SAs and policies and moves all packets.
+// Its tables change only between two batches: whoever changes them holds `turn_`, which the worker
+// holds for a batch. So a change costs no switch of threads, and a packet no lock.
 #pragma once
 
-#include <future>
+#include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "esp/inbound.h"
@@ -24,8 +27,7 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // From any thread: carries out the operation between two batches and returns its result; gives
-  // up waiting (Reason::system) after two seconds.
+  // From any thread: carries out the operation between two batches and returns its result.
   Result<> apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics);
 
   const DropCounters& drops() const { return drops_; }
@@ -37,16 +39,10 @@ class Worker {
   unsigned device_mtu() const { return device_mtu_; }
 
  private:
-  struct Request {
-    SadOp op;
-    std::shared_ptr<PairStatistics> statistics;
-    std::promise<Result<>> done;
-  };
-
   void run();
   void watch(int epoll, int fd, std::uint32_t tag);
   void serve(std::uint32_t tag, TimePoint now);
-  void take_requests();
+  void let_guests_in();
   void read_device(TimePoint now);
   void read_socket(OuterSocket& socket, TimePoint now);
   void tick();
@@ -68,10 +64,10 @@ class Worker {
   std::atomic<std::size_t> inbound_count_{0}, outbound_count_{0};
   std::atomic<unsigned> device_mtu_{0};
 
-  FileDescriptor wake_;
-  std::mutex mutex_;
-  std::vector<Request> requests_;
-  bool stopping_ = false;
+  FileDescriptor wake_;  // to end
+  std::mutex turn_;
+  std::atomic<int> guests_{0};  // threads that want the turn: the worker waits for them
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
