@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "esp/inbound.h"
 #include "esp/outbound.h"
 #include "packets.h"
@@ -186,7 +188,6 @@ TEST_F(Path, CopiesEcnOutwardsAndMergesItInwards) {
   ASSERT_EQ(packets.size(), 1u);
   EXPECT_EQ(packets[0][1], 0xb8 | ip::kEcnEct0);
   // A router in between marks CE: the inner packet learns of it; Not-ECT is dropped.
-  Received seen;
   const auto mark = [&](std::uint8_t inner) {
     b.device.packets.clear();
     a.send({}, udp_packet({}, pattern(100), inner));
@@ -203,6 +204,16 @@ TEST_F(Path, CopiesEcnOutwardsAndMergesItInwards) {
   EXPECT_TRUE(checksums_ok(marked[0]));
   EXPECT_TRUE(mark(0).empty());
   EXPECT_EQ(b.drops.ecn.load(), 1u);
+}
+
+TEST_F(Path, ATrainHasOneTrafficClass) {
+  for (const std::uint8_t traffic_class : {0x00, 0xb8, 0xb8, 0x02})
+    a.outbound.packet({}, udp_packet({}, pattern(100), traffic_class), a.now);
+  a.outbound.flush(a.now);
+  std::map<std::uint8_t, std::size_t> packets;
+  for (const Received& buffer : b.batch.receive(b.socket))
+    packets[buffer.traffic_class] += (buffer.data.size() + buffer.segment - 1) / buffer.segment;
+  EXPECT_EQ(packets, (std::map<std::uint8_t, std::size_t>{{0x00, 1}, {0xb8, 2}, {0x02, 1}}));
 }
 
 TEST_F(Path, InnerPacketsMustMatchTheSelectors) {
