@@ -97,11 +97,10 @@ void Checkers::transmitted(std::uint64_t host, ByteView message, const Known& kn
   const std::uint64_t digest = digest_of(message);
   const Sender sender = sender_of(host, *header);
   if (!header->response) return check_request(sender, *header, digest);
-  // Stateless answers have no SPI of ours, and may differ.
-  if (sender.our_spi == 0) return;
-  const bool stateless = header->exchange == wire::ExchangeType::ike_sa_init &&
-                         (header->next_payload == wire::PayloadType::notify || header->spi_r == 0);
-  if (stateless) return;
+  // Answers without state may differ: they have no SPI of ours, or are no more than a notification.
+  if (sender.our_spi == 0 || header->spi_r == 0 ||
+      header->next_payload == wire::PayloadType::notify)
+    return;
   const auto [at, fresh] = responses_.emplace(std::pair{sender, header->message_id}, digest);
   if (!fresh && at->second != digest)
     report("response-changed",

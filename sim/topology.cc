@@ -28,6 +28,7 @@ constexpr std::string_view kOtherEsp = "aes256ccm8-noesn";
 struct Habits {  // of a whole run
   bool ipv6 = false, host_names = false, any_addresses = false, limits = false, rekeys = false;
   bool udp_always = false, address_ids = false;
+  std::size_t common_ike = 0;  // with host names
 };
 
 Proposal proposal_of(std::string_view text, wire::ProtocolId protocol) {
@@ -55,7 +56,7 @@ void add_host(World& world, Random& random, const Habits& habits, Topology& topo
   setup.name = fmt::format("gw{}", index);
   setup.address = address_of(habits, index, false);
   if (index > 0 && random.percent(20)) {
-    setup.nat.emplace(setup.address, random.between(20s, 180s), random.next());
+    setup.nat.emplace(setup.address, random.between(60s, 180s), random.next());
     setup.address = address_of(habits, index, true);
   }
   ShardOptions& options = setup.options;
@@ -155,7 +156,9 @@ void add_side(World& world, Random& random, const Habits& habits, Tunnel& tunnel
     const IpAddress here = world.hosts()[own.host].setup.address;
     connection->local_addrs = {{AddressPattern::Kind::range, here, here, {}}};
   }
-  connection->proposals = proposals_for(random, ike, kIkeProposals, wire::ProtocolId::ike);
+  connection->proposals = {proposal_of(ike, wire::ProtocolId::ike)};
+  if (!habits.host_names)
+    connection->proposals = proposals_for(random, ike, kIkeProposals, wire::ProtocolId::ike);
   if (tunnel.mismatch == Mismatch::ike_proposals && side == 1)
     connection->proposals = {proposal_of(kOtherIke, wire::ProtocolId::ike)};
   connection->local.id = ids[side];
@@ -195,7 +198,11 @@ void add_tunnel(World& world, Random& random, const Habits& habits, std::size_t 
   }
   const Identity ids[2] = {identity_of_host(world.hosts()[a], habits),
                            identity_of_host(world.hosts()[b], habits)};
-  const std::string_view ike = random.pick(kIkeProposals), esp = random.pick(kEspProposals);
+  // A host name fits any address, so that a responder must not have to tell its connections apart
+  // by their IKE proposals.
+  const std::string_view ike =
+      habits.host_names ? kIkeProposals[habits.common_ike] : random.pick(kIkeProposals);
+  const std::string_view esp = random.pick(kEspProposals);
   for (int side = 0; side < 2; ++side) add_side(world, random, habits, tunnel, side, ike, esp, ids);
   add_secret(world, random, tunnel, ids);
   for (const TunnelSide& side : tunnel.sides)
@@ -213,7 +220,8 @@ Topology draw_topology(World& world, Random& random) {
                       .limits = random.percent(20),
                       .rekeys = random.percent(50),
                       .udp_always = random.percent(20),
-                      .address_ids = random.percent(20)};
+                      .address_ids = random.percent(20),
+                      .common_ike = random.below(std::size(kIkeProposals))};
   for (auto count = random.percent(60) ? 2 : random.between(3, 5); count > 0; --count)
     add_host(world, random, habits, topology);
   const std::size_t hosts = world.hosts().size();
