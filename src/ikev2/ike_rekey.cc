@@ -58,7 +58,12 @@ IkeSa* make_successor(Host& host, IkeSa& old, const Suite& suite, const NewKeys&
 
 // CHILD SAs, waiters and waiting tasks move; the old SA is only there to be deleted.
 void move_children(Host& host, IkeSa& old, IkeSa& to) {
-  for (const ChildSa& child : old.children) host.own_pair(child.pair, to);
+  // The peer may have moved since the new SA was made, and only the old one had CHILD SAs to tell.
+  const bool moved = old.local != to.local || old.remote != to.remote;
+  for (const ChildSa& child : old.children) {
+    host.own_pair(child.pair, to);
+    if (moved) host.apply(UpdateSa{child.pair, to.local, to.remote, to.udp_encap});
+  }
   std::ranges::move(std::exchange(old.children, {}), std::back_inserter(to.children));
   std::ranges::move(std::exchange(old.waiters, {}), std::back_inserter(to.waiters));
   for (Task& task : std::exchange(old.in<Established>()->queue, {}))
