@@ -38,7 +38,7 @@ void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& 
     if (!replaced) queue_task(sa, CreateChild{config});
   } else if (!first_error(in.payloads) && !request.gone.empty()) {
     // The peer deleted the successor before we had it; it wants the lineage to end.
-    queue_task(sa, DeleteChild{request.rekeys});
+    queue_task(sa, DeleteChild{request.rekeys, true});
   } else if (!has_successor(sa, *old)) {
     old->rekey_at = in.now + kRetryAfter;
   }
@@ -50,11 +50,11 @@ void settle_rivalry(Host& host, IkeSa& sa, const ChildRequest& request, SaPairId
                     ByteView our_lowest) {
   if (is_lower(our_lowest, request.rival->lowest_nonce)) {
     switch_policy(host, sa, request.rival->pair);
-    queue_task(sa, DeleteChild{ours});
+    queue_task(sa, DeleteChild{ours, true});
     return;
   }
   switch_policy(host, sa, ours);
-  queue_task(sa, DeleteChild{request.rekeys});
+  queue_task(sa, DeleteChild{request.rekeys, true});
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ void handle_child_rekey_response(Host& host, IkeSa& sa, ChildRequest&& request, 
   if (request.rival)
     return settle_rivalry(host, sa, request, pair, lower_nonce(request.nonce, grant->nonce));
   switch_policy(host, sa, pair);
-  queue_task(sa, DeleteChild{request.rekeys});
+  queue_task(sa, DeleteChild{request.rekeys, true});
 }
 
 void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,

@@ -114,8 +114,10 @@ void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {
   auto& up = *sa.in<Established>();
   const InFlight done = std::exchange(up.in_flight, std::monostate{});
   if (const auto* child = std::get_if<DeleteChild>(&done)) {
+    const ChildSa* gone = sa.child_by_pair(child->pair);
+    const ChildConfigRef config = gone ? gone->config : nullptr;
     remove_child(host, sa, child->pair, "us", in.now);
-    if (child->missed) host.child_missing(sa);
+    if (child->missed && config && !has_live_child(sa, config->name)) host.child_missing(sa);
   }
   if (std::holds_alternative<DeleteIke>(done)) close(sa, "us");
 }
