@@ -90,7 +90,7 @@ Outcome add_proposal(std::vector<Proposal>& to, std::string_view text, wire::Pro
   if (!proposal) {
     const auto& [message, suggestion] = proposal.error();
     return expected_form(
-        fmt::format("a proposal: {}{}", message,
+        fmt::format("a proposal: {}{}", printable(message),
                     suggestion.empty() ? "" : fmt::format(" (did you mean {}?)", suggestion)));
   }
   to.push_back(std::move(*proposal));

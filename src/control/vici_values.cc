@@ -113,12 +113,15 @@ bool is_printable(std::string_view text) {
   });
 }
 
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (!is_printable(std::string_view(&c, 1))) c = '?';
+  return out;
+}
+
 std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text.substr(0, kMaxQuoted))
-    out += is_printable(std::string_view(&c, 1)) ? c : '?';
-  if (text.size() > kMaxQuoted) out += "...";
-  return out + "'";
+  return "'" + printable(text.substr(0, kMaxQuoted)) + (text.size() > kMaxQuoted ? "...'" : "'");
 }
 
 }  // namespace culvert::vici

@@ -22,6 +22,8 @@ std::optional<std::uint64_t> parse_octets(std::string_view text);
 bool equal_without_case(std::string_view a, std::string_view b);
 // In single quotes, cut to a length that suits a message, unprintable characters replaced.
 std::string quoted(std::string_view text);
+// The same without quotes and without a cut.
+std::string printable(std::string_view text);
 // True for text without control characters; names end up in logs and on terminals.
 bool is_printable(std::string_view text);
 

@@ -258,6 +258,7 @@ TEST(LoadConn, RefusesHostileShapes) {
   escape.add_section("gw\x1b[2J");
   EXPECT_NE(error_of(escape), "accepted");
   EXPECT_THAT(option_error("\x1b[2J", "x"), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(option_error("proposals", "aes\x1b[2J-sha256"), Not(HasSubstr("\x1b")));
   EXPECT_THAT(option_error("dpd_delay", std::string(60'000, 'x')),
               ::testing::SizeIs(::testing::Lt(300u)));
 }
