@@ -28,7 +28,7 @@ bool has_successor(const IkeSa& sa, const ChildSa& old) {
 // The exchange failed, or the peer has no such SA: what becomes of the old one.
 void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& in) {
   ChildSa* old = sa.child_by_pair(request.rekeys);
-  if (!old) return;
+  if (!old) return finish_waiters(host, sa, request.offer.config->name, false);
   if (old->state == ChildState::rekeying) old->state = ChildState::installed;
   if (wire::find_notify(in.payloads, NotifyType::child_sa_not_found)) {
     // RFC 7296, 2.25.1: the peer has lost it. What traffic needs is made anew.
@@ -89,6 +89,7 @@ void handle_child_rekey_response(Host& host, IkeSa& sa, ChildRequest&& request, 
       install_successor(host, sa, up.proof, request.rekeys, grant->agreement,
                         {request.nonce, grant->nonce, grant->secret.view(), true}, in.now);
   if (!pair) return give_up(host, sa, request, in);
+  finish_waiters(host, sa, config->name, true);
   if (request.rival)
     return settle_rivalry(host, sa, request, pair, lower_nonce(request.nonce, grant->nonce));
   switch_policy(host, sa, pair);

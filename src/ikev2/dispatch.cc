@@ -66,6 +66,7 @@ void run(Host& host, IkeSa& sa, const Transition& row, const Inbound& in) {
   note_received(host, sa, in.header, in.payloads);
   if (auto valid = check_payloads(row, in.payloads); !valid)
     return reject(host, sa, in.header, valid.error(), row.story);
+  if (sa.rival_of && !in.header.response) settle_by_use(host, sa, in.payloads);
   row.handler(host, sa, in);
   if (!sa.closed()) run_next_task(host, sa, in.now);
 }

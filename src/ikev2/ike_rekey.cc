@@ -70,6 +70,7 @@ void move_children(Host& host, IkeSa& old, IkeSa& to) {
     if (!std::holds_alternative<RekeyIke>(task)) queue_task(to, std::move(task));
   old.rekeyed = true;
   old.rekey_at = kNever;
+  to.rival_of = {};
   emit(host, old, trace::IkeRekeyed{to_string(to.suite, wire::ProtocolId::ike), to.unique_id});
   host.touched(to);
 }
@@ -107,6 +108,7 @@ void settle_rivalry(Host& host, IkeSa& old, IkeSa& ours, IkeSa& theirs, bool we_
   } else {
     theirs.expires = now + kOldSaLife;
     theirs.rekeyed = true;
+    theirs.rival_of = {};
     theirs.rekey_at = kNever;
     host.touched(theirs);
     queue_ike_delete(old);
@@ -126,6 +128,16 @@ void concede_ike_rekey(Host& host, IkeSa& sa) {
   const auto* request = up ? std::get_if<IkeRequest>(&up->in_flight) : nullptr;
   IkeSa* rival = request && request->rival ? host.find(request->rival->sa) : nullptr;
   if (rival) move_children(host, sa, *rival);
+}
+
+void settle_by_use(Host& host, IkeSa& sa, std::span<const wire::Payload> payloads) {
+  IkeSa* old = host.find(sa.rival_of);
+  if (!old) return;
+  const bool deletes_it = std::ranges::any_of(payloads, [](const wire::Payload& payload) {
+    const auto* named = std::get_if<wire::Delete>(&payload.body);
+    return named && named->protocol == wire::ProtocolId::ike;
+  });
+  if (!payloads.empty() && !deletes_it) move_children(host, *old, sa);
 }
 
 void send_ike_rekey(Host& host, IkeSa& sa, const RekeyIke& task, TimePoint now) {
@@ -181,6 +193,7 @@ void handle_ike_rekey_request(Host& host, IkeSa& sa, const Inbound& in) {
   send_response(host, sa, ExchangeType::create_child_sa, in.header.message_id, payloads);
   if (auto* request = std::get_if<IkeRequest>(&up.in_flight)) {
     request->rival = IkeRival{to_bytes(lower_nonce(nonce_i, nonce_r)), successor->self};
+    successor->rival_of = sa.self;
     host.touched(*successor);
     return;
   }
@@ -221,8 +234,9 @@ void handle_ike_rekey_response(Host& host, IkeSa& sa, const Inbound& in) {
   IkeSa* theirs = request.rival ? host.find(request.rival->sa) : nullptr;
   if (theirs) {
     const ByteView lowest = lower_nonce(request.nonce, nonce->data);
-    return settle_rivalry(host, sa, *ours, *theirs, is_lower(lowest, request.rival->lowest_nonce),
-                          in.now);
+    const bool decided = !theirs->rival_of;  // by the peer's use of its own
+    return settle_rivalry(host, sa, *ours, *theirs,
+                          decided || is_lower(lowest, request.rival->lowest_nonce), in.now);
   }
   move_children(host, sa, *ours);
   queue_ike_delete(sa);

@@ -18,6 +18,9 @@ void handle_ike_rekey_request(Host& host, IkeSa& sa, const Inbound& in);
 void handle_ike_rekey_response(Host& host, IkeSa& sa, const Inbound& in);
 // The SA ends while our own rekey of it is out: if the peer's rekey stands, the CHILD SAs go there.
 void concede_ike_rekey(Host& host, IkeSa& sa);
+// Called for each request on an IKE SA that the peer made by a rekey of its own while ours was out:
+// when the peer puts it to use, it has not seen our rekey and the CHILD SAs go there at once.
+void settle_by_use(Host& host, IkeSa& sa, std::span<const wire::Payload> payloads);
 // A time in the future at which the SA asks for its rekey; kNever when that is not configured.
 TimePoint next_ike_rekey(Host& host, const ConnectionConfig& connection, TimePoint now);
 

@@ -198,7 +198,10 @@ struct IkeSa {
   std::uint32_t offered_spi = 0;  // inbound SPI of the offer that is out; given back if it fails
   std::vector<Waiter> waiters;
   std::vector<CommandId> close_waiters;
-  bool rekeyed = false;      // another IKE SA has taken its place
+  bool rekeyed = false;  // another IKE SA has taken its place
+  // Set while it is not decided whether this one or our own takes the place of the named SA, which
+  // both sides are rekeying.
+  Handle<IkeSa> rival_of;
   std::string last_failure;  // the sentence of the latest event that explains one
 
   TimePoint created, established = kNever;
