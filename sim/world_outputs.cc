@@ -1,6 +1,8 @@
 // Owns what becomes of a shard's outputs, in their order.
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "sim/world.h"
 
 namespace culvert::sim {
@@ -103,9 +105,11 @@ void World::apply(Host& host, SadOp&& operation) {
   if (const auto* removal = std::get_if<DeleteSa>(&operation))
     if (host.refused_installs.erase({removal->pair, removal->direction}) > 0) return;
   if (const auto* update = std::get_if<UpdateSa>(&operation))
-    if (host.refused_installs.contains({update->pair, Direction::in}) &&
-        host.refused_installs.contains({update->pair, Direction::out}))
+    if (host.refused_installs.contains({update->pair, Direction::in}) ||
+        host.refused_installs.contains({update->pair, Direction::out})) {
+      std::ignore = host.plane.apply(std::move(operation));  // what there is of the pair moves
       return;
+    }
   if (auto done = host.plane.apply(std::move(operation)); !done)
     checkers_.operation_failed(done.error(), name);
 }
