@@ -270,7 +270,8 @@ void Shard::Impl::run(LoadConnection&& command, TimePoint now) {
   std::vector<const ChildConfig*> to_start;
   for (const ChildConfig& child : connection->children) {
     // What must stay up must not leave in clear while it is down either.
-    if (wants_trap(child) || connection->keep_up) install_trap(connection, child, wants_trap(child));
+    if (wants_trap(child) || connection->keep_up)
+      install_trap(connection, child, wants_trap(child));
     if (is_negotiated(child) && (connection->keep_up || wants_start(child)))
       to_start.push_back(&child);
   }

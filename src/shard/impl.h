@@ -119,7 +119,7 @@ class Shard::Impl final : public ikev2::Host {
   void terminate_child(CommandId command, IkeSa& sa, SaPairId pair, TimePoint now);
   void expect(CommandId command, std::uint32_t parts);
   void done(CommandId command, bool success, std::string explanation);
-  // `acquires`: traffic brings the child up; otherwise the trap only keeps it from leaving in clear.
+  // `acquires`: traffic brings the child up; otherwise the trap only holds its traffic back.
   void install_trap(const ConnectionRef& connection, const ChildConfig& child, bool acquires);
   bool uninstall_trap(const std::string& connection, const std::string& child);
 
