@@ -141,7 +141,7 @@ void settle_by_use(Host& host, IkeSa& sa, std::span<const wire::Payload> payload
 }
 
 void send_ike_rekey(Host& host, IkeSa& sa, const RekeyIke& task, TimePoint now) {
-  if (sa.rekeyed) return;
+  if (sa.rekeyed || host.find(sa.rival_of)) return;
   const Ke method = task.ke != Ke::none ? task.ke : sa.connection->proposals.front().ke.front();
   auto ke = host.provider().generate(method);
   if (!ke) return emit(host, sa, trace::InternalError{"key exchange", ke.error().reason});

@@ -49,9 +49,17 @@ bool is_wanted(const IkeSa& sa, const std::string& name) {
 
 }  // namespace
 
+bool is_ending(const IkeSa& sa, const ChildSa& child) {
+  if (child.is_going()) return true;
+  return std::ranges::any_of(sa.in<Established>()->queue, [&](const Task& task) {
+    const auto* deletion = std::get_if<DeleteChild>(&task);
+    return deletion && deletion->pair == child.pair;
+  });
+}
+
 void queue_child(IkeSa& sa, ChildConfigRef config) {
   const bool installed = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-    return child.config->name == config->name && !child.is_going();
+    return child.config->name == config->name && !is_ending(sa, child);
   });
   if (!installed && !is_wanted(sa, config->name)) queue_task(sa, CreateChild{std::move(config)});
 }
@@ -62,6 +70,14 @@ void queue_ike_delete(IkeSa& sa) {
   auto& up = *sa.in<Established>();
   up.queue.clear();
   up.queue.push_back(DeleteIke{});
+}
+
+bool is_closing(const IkeSa& sa) {
+  const auto* up = sa.in<Established>();
+  return up && (std::holds_alternative<DeleteIke>(up->in_flight) ||
+                std::ranges::any_of(up->queue, [](const Task& task) {
+                  return std::holds_alternative<DeleteIke>(task);
+                }));
 }
 
 void run_next_task(Host& host, IkeSa& sa, TimePoint now) {

@@ -5,11 +5,15 @@
 
 namespace culvert::ikev2 {
 
+// The CHILD SA is being deleted, or its delete waits.
+bool is_ending(const IkeSa& sa, const ChildSa& child);
 // Adds a child to bring up, unless it is already queued, in flight or installed.
 void queue_child(IkeSa& sa, ChildConfigRef config);
 void queue_task(IkeSa& sa, Task&& task);
 // Deleting the IKE SA goes before everything that waits.
 void queue_ike_delete(IkeSa& sa);
+// Our delete of the IKE SA waits or is out: nothing new may be asked of it.
+bool is_closing(const IkeSa& sa);
 // Sends the next request when none is in flight.
 void run_next_task(Host& host, IkeSa& sa, TimePoint now);
 // strongSwan's names of what is queued and in flight, for list-sas.

@@ -77,13 +77,15 @@ void Shard::Impl::run(Initiate&& command, TimePoint now) {
   bring_up(command.id, connection, std::move(children), now);
 }
 
-// Established SA of the connection, else one that is being set up by us.
+// An SA of the connection that new CHILD SAs may be asked of: established, or being set up by us.
 IkeSa* Shard::Impl::find_sa_of(const ConnectionRef& connection) {
   const std::uint64_t key = key_of(connection->name);
   auto at = by_connection_.lower_bound({key, SaHandle{}});
   for (; at != by_connection_.end() && at->first == key; ++at) {
     IkeSa* sa = sas_.get(at->second);
-    if (sa && !sa->closed() && !sa->rekeyed && sa->connection->name == connection->name) return sa;
+    if (sa && !sa->closed() && !sa->rekeyed && !sas_.get(sa->rival_of) && !ikev2::is_closing(*sa) &&
+        sa->connection->name == connection->name)
+      return sa;
   }
   return nullptr;
 }
@@ -107,7 +109,7 @@ void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
     for (ikev2::Waiter& waiter : waiters) {
       const bool up = waiter.child.empty() ||
                       std::ranges::any_of(sa->children, [&](const ikev2::ChildSa& child) {
-                        return child.config->name == waiter.child && !child.is_going();
+                        return child.config->name == waiter.child && !ikev2::is_ending(*sa, child);
                       });
       if (up) {
         finished(waiter.command, true, {});
@@ -205,7 +207,7 @@ Shard::Impl::Selection Shard::Impl::select(const C& command) {
   const bool by_child = !command.child.empty() || command.child_unique_id != 0;
   Selection selection;
   sas_.for_each([&](SaHandle handle, IkeSa& sa) {
-    if (!sa.connection || sa.rekeyed) return;
+    if (!sa.connection || sa.rekeyed || sas_.get(sa.rival_of)) return;
     if (!command.connection.empty() && sa.connection->name != command.connection) return;
     if (command.ike_unique_id && sa.unique_id != command.ike_unique_id) return;
     if (!by_child) return selection.ikes.push_back(handle);
