@@ -38,7 +38,7 @@ class Scenario {
   void expect_delivery();
   void end();
   void expect_empty();
-  InnerPacket packet(const Tunnel& tunnel, const TunnelChild& child, int from);
+  InnerPacket packet(const TunnelChild& child, int from);
   const TunnelChild& any_child(const Tunnel& tunnel) {
     return tunnel.children[random_.below(tunnel.children.size())];
   }
@@ -203,7 +203,7 @@ void Scenario::break_host(std::size_t host) {
 
 // ---- traffic ----
 
-InnerPacket Scenario::packet(const Tunnel&, const TunnelChild& child, int from) {
+InnerPacket Scenario::packet(const TunnelChild& child, int from) {
   return {++next_packet_, child.inner[from], child.inner[1 - from], 17, 4'000, 4'001};
 }
 
@@ -213,7 +213,7 @@ void Scenario::traffic() {
   const TunnelChild& child = any_child(tunnel);
   for (auto burst = random_.between(1, 8); burst > 0; --burst) {
     const int from = static_cast<int>(random_.below(2));
-    world_.send_inner(tunnel.sides[from].host, packet(tunnel, child, from));
+    world_.send_inner(tunnel.sides[from].host, packet(child, from));
   }
 }
 
@@ -297,7 +297,7 @@ void Scenario::expect_delivery() {
   for (int round = 0; round < 6; ++round)
     for (Wanted& one : wanted) {
       if (one.arrived) continue;
-      const InnerPacket sent = packet(*one.tunnel, *one.child, one.from);
+      const InnerPacket sent = packet(*one.child, one.from);
       world_.send_inner(one.tunnel->sides[one.from].host, sent);
       world_.run_until(world_.now() + 2s);
       one.arrived = world_.was_delivered(sent.id);

@@ -9,10 +9,10 @@
 
 namespace culvert::sim {
 
-// A deliberate fault by name; the checks that are expected to notice it.
+// A deliberate fault by name; the check that must notice it.
 struct NamedFault {
   std::string_view name;
-  std::string_view caught_by;  // one check, or several with spaces between
+  std::string_view caught_by;
   Sabotage sabotage;
 };
 const std::vector<NamedFault>& deliberate_faults();

@@ -123,8 +123,8 @@ std::string subnet(const Tunnel& tunnel, int side, std::size_t child, bool wide)
   return fmt::format("10.{}.{}.{}/{}", host, other * 8 + child, wide ? 0 : 64, wide ? 24 : 26);
 }
 
-ChildConfig child_config(World&, Random& random, const Habits& habits, const Tunnel& tunnel,
-                         int side, std::size_t number, const std::vector<Proposal>& proposals) {
+ChildConfig child_config(Random& random, const Habits& habits, const Tunnel& tunnel, int side,
+                         std::size_t number, const std::vector<Proposal>& proposals) {
   ChildConfig child;
   child.name = fmt::format("c{}", number);
   child.local = {selector(subnet(tunnel, side, number, random.percent(20)))};
@@ -175,7 +175,7 @@ void add_side(World& world, Random& random, const Habits& habits, Tunnel& tunnel
   const auto esp_proposals = proposals_for(random, esp, kEspProposals, wire::ProtocolId::esp);
   for (std::size_t child = 0; child < tunnel.children.size(); ++child)
     connection->children.push_back(
-        child_config(world, random, habits, tunnel, side, child, esp_proposals));
+        child_config(random, habits, tunnel, side, child, esp_proposals));
   own.connection = std::move(connection);
   world.hosts()[own.host].connections[tunnel.name] = own.connection;
 }
