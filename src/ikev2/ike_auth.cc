@@ -69,7 +69,7 @@ bool identify(Host& host, IkeSa& sa, const Inbound& in) {
   query.remote = sa.remote.address;
   if (id_r) query.my_id = identity_of(*id_r);
   query.their_id = identity_of(*id_i);
-  query.ike_proposals = &sa.connection->proposals;
+  query.agreed = &sa.suite;
   auto answer = host.connections().by_identity(query);
   if (!answer.connection) {
     refuse(host, sa, in, NotifyType::authentication_failed,

@@ -235,10 +235,11 @@ ConnectionTable::PeerAnswer ConnectionTable::by_identity(const PeerQuery& query)
   if (found.empty())
     return {nullptr, fmt::format("no connection for {} with peer {}", query.local.to_string(),
                                  query.remote.to_string())};
-  if (query.ike_proposals) {
-    const std::string wanted = proposals_text(*query.ike_proposals);
-    std::erase_if(found, [&](const Candidate& c) { return c.group->proposals_key != wanted; });
-    if (found.empty()) return {nullptr, "no connection has the IKE proposals that were agreed"};
+  if (query.agreed) {
+    std::erase_if(found, [&](const Candidate& c) {
+      return !accepts(c.group->members.begin()->second->proposals, *query.agreed);
+    });
+    if (found.empty()) return {nullptr, "no connection accepts the IKE proposal that was agreed"};
   }
   BestPeer best;
   const std::string key = index_key(query.their_id);

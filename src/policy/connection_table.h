@@ -37,8 +37,7 @@ class ConnectionTable {
     IpAddress local, remote;
     Identity my_id;  // any when the peer sent no IDr
     Identity their_id;
-    const std::vector<Proposal>*
-        ike_proposals;  // must equal the connection's (they were negotiated)
+    const Suite* agreed;  // of IKE_SA_INIT: the connection's proposals must accept it; may be null
     std::uint8_t version = 2;
   };
   struct PeerAnswer {

@@ -338,4 +338,15 @@ std::expected<ProposalChoice, ProposalMismatch> verify_choice(const std::vector<
   return select_proposal(offered, answer, {.strip_ke = strip_ke});
 }
 
+bool accepts(const std::vector<Proposal>& proposals, const Suite& suite) {
+  const auto has = [](const auto& list, const auto& value) {
+    return std::ranges::find(list, value) != list.end();
+  };
+  return std::ranges::any_of(proposals, [&](const Proposal& proposal) {
+    return has(proposal.encr, EncrTransform{suite.cipher.encr, suite.cipher.key_bits}) &&
+           has(proposal.prf, suite.prf) && has(proposal.ke, suite.ke) &&
+           (is_aead(suite.cipher.encr) || has(proposal.integ, suite.cipher.integ));
+  });
+}
+
 }  // namespace culvert

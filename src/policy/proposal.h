@@ -95,6 +95,8 @@ struct SelectOptions {
 std::expected<ProposalChoice, ProposalMismatch> select_proposal(const std::vector<Proposal>& ours,
                                                                 const wire::Sa& theirs,
                                                                 const SelectOptions& options);
+// Whether one of `proposals` could have led to this IKE suite.
+bool accepts(const std::vector<Proposal>& proposals, const Suite& suite);
 // As initiator: the response must be exactly one proposal, a subset of one that we offered.
 std::expected<ProposalChoice, ProposalMismatch> verify_choice(const std::vector<Proposal>& offered,
                                                               const wire::Sa& answer,

@@ -88,6 +88,8 @@ TEST(Rekey, HappensWhenItsTimeHasCome) {
   pair.a.load(timed, pair.now);
   initiate(pair);
   pair.pass(600s);
+  // A rekey may just have happened: its old SA lingers for less than the time to the next one.
+  if (pair.a.sad.size() > 2 || pair.b.sad.size() > 2) pair.pass(6s);
   expect_one_tunnel(pair);
   std::size_t children = 0, ikes = 0;
   for (const trace::Event& event : pair.b.events) {

@@ -169,6 +169,28 @@ TEST(Setup, EncapsulationCanBeForced) {
   for (const auto& [key, sa] : pair.b.sad) EXPECT_TRUE(sa.udp_encap);
 }
 
+// Two connections for any address whose proposals overlap: the identity decides, not the order.
+TEST(Setup, IdentityDecidesAmongConnectionsWithOtherProposals) {
+  Pair pair;
+  load_site(pair);
+  ConnectionConfig named = site(true, "aes128gcm16-prfsha256-x25519-ecp256");
+  named.local.id = *parse_identity("moon.example.org");
+  pair.a.load(named, pair.now);
+  for (const auto& [name, id, ike] :
+       {std::tuple{"first", "sun.example.org", "aes128gcm16-prfsha256-x25519"},
+        std::tuple{"site", "moon.example.org", "aes128gcm16-aes256gcm16-prfsha256-x25519"}}) {
+    ConnectionConfig open = site(false, ike);
+    open.name = name;
+    open.remote_addrs.clear();
+    open.remote.id = *parse_identity(id);
+    pair.b.load(open, pair.now);
+  }
+  initiate(pair);
+  ASSERT_TRUE(pair.a.done(1));
+  EXPECT_TRUE(pair.a.done(1)->success) << pair.a.done(1)->explanation;
+  EXPECT_EQ(pair.b.shard->list_sas(pair.now).at(0).name, "site");
+}
+
 // ---- refusals: one event that says why, on both sides, and nothing left behind ----
 
 template <class E>

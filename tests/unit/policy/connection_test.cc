@@ -149,10 +149,9 @@ TEST(ConnectionTable, SaysWhyNot) {
   ConnectionTable::PeerQuery query{kLocal, kRemote, {}, id("moon"), nullptr};
   EXPECT_EQ(table.by_identity(query).explanation,
             "remote identity is 'moon', connections accept: sun.example.org");
-  const std::vector<Proposal> other = {
-      parse_proposal("aes256-sha1-modp2048", wire::ProtocolId::ike).value()};
-  query.ike_proposals = &other;
-  EXPECT_THAT(table.by_identity(query).explanation, HasSubstr("IKE proposals"));
+  const Suite other{{Encr::aes_cbc, 256, Integ::hmac_sha1_96}, Prf::hmac_sha1, Ke::modp2048};
+  query.agreed = &other;
+  EXPECT_THAT(table.by_identity(query).explanation, HasSubstr("IKE proposal"));
   query.remote = ip("203.0.113.1");
   EXPECT_EQ(table.by_identity(query).explanation,
             "no connection for 198.51.100.1 with peer 203.0.113.1");
