@@ -93,7 +93,7 @@ Reply::Filter about(const std::string& connection, const std::string& child, std
 template <class T, class Make>
 Reply::Next each(std::vector<T> items, Make make) {
   return [items = std::make_shared<std::vector<T>>(std::move(items)), at = std::size_t{0},
-          make]() mutable -> std::optional<Message> {
+          make = std::move(make)]() mutable -> std::optional<Message> {
     while (at < items->size())
       if (auto message = make((*items)[at++])) return message;
     return std::nullopt;
