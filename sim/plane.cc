@@ -45,7 +45,7 @@ Bytes key_octets(const SaKeys& keys) {
 }
 
 Result<> Plane::apply(SadOp&& op) {
-  return std::visit([&](auto&& one) { return run(std::move(one)); }, std::move(op));
+  return std::visit([&](auto& one) { return run(std::move(one)); }, op);
 }
 
 Result<> Plane::run(InstallSa&& op) {

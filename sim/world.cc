@@ -100,7 +100,7 @@ void World::load(std::size_t index, const ConnectionRef& connection) {
   command(index, LoadConnection{connection});
 }
 
-void World::give(std::size_t index, std::shared_ptr<Command> command) {
+void World::give(std::size_t index, const std::shared_ptr<Command>& command) {
   input(index, [this, command](Host& host) {
     note_intent(host, *command);
     host.shard->command(std::move(*command), host.clock.local(now_));

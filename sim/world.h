@@ -73,7 +73,7 @@ class World {
   using Input = std::function<void(Host&)>;
 
   CommandId next_command(std::size_t host);
-  void give(std::size_t host, std::shared_ptr<Command> command);
+  void give(std::size_t host, const std::shared_ptr<Command>& command);
   void note_intent(Host& host, const Command& command);
   // Runs when the host is not busy; then its outputs are carried out.
   void input(std::size_t host, Input action);

@@ -55,7 +55,7 @@ std::size_t World::pump(Host& host, std::vector<std::string>* effects) {
 }
 
 void World::handle(Host& host, Output&& output) {
-  std::visit([&](auto&& one) { perform(host, std::move(one)); }, std::move(output));
+  std::visit([&](auto& one) { perform(host, std::move(one)); }, output);
 }
 
 void World::perform(Host& host, Transmit&& message) {
