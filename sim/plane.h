@@ -7,7 +7,6 @@
 #include <set>
 #include <vector>
 
-#include "base/strong_id.h"
 #include "ipsec/operations.h"
 
 namespace culvert::sim {

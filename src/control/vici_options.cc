@@ -135,10 +135,11 @@ Outcome check_dpd_timeout(ConnectionDraft&, std::string_view text) {
 }
 
 Outcome set_fragmentation(ConnectionDraft& draft, std::string_view text) {
-  if (equal_without_case(text, "accept"))
-    return expected_form("supported by Culvert, only yes and no are");
   // "force" differs from "yes" for IKEv1 alone.
-  constexpr Word<bool> kWords[] = {{"yes", true}, {"force", true}, {"no", false}};
+  constexpr Word<Fragmentation> kWords[] = {{"yes", Fragmentation::yes},
+                                            {"accept", Fragmentation::accept},
+                                            {"force", Fragmentation::yes},
+                                            {"no", Fragmentation::no}};
   return set_word(draft.config.fragmentation, text, kWords);
 }
 

@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 
-#include "base/strong_id.h"
 #include "ipsec/data_plane.h"
 
 namespace culvert::esp {

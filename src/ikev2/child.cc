@@ -110,6 +110,10 @@ void install_direction(Host& host, const IkeSa& sa, const ChildSa& child, Direct
   install.remote_ts = child.remote_ts;
   install.lifetime = child.config->lifetime;
   install.reqid = child.reqid;
+  install.tfc_padding = child.config->tfc_padding;
+  install.copy_df = child.config->copy_df;
+  install.copy_ecn = child.config->copy_ecn;
+  install.copy_dscp = child.config->copy_dscp;
   host.apply(std::move(install));
 }
 
@@ -127,6 +131,9 @@ void install_policy(Host& host, const IkeSa& sa, const ChildSa& child) {
   policy.priority = child.config->priority ? child.config->priority : kSaPriority;
   policy.local = sa.local;
   policy.remote = sa.remote;
+  policy.protocol = child.protocol;
+  policy.reqid = child.reqid;
+  policy.interface = child.config->interface;
   host.apply(std::move(policy));
 }
 

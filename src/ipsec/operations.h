@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "base/strong_id.h"
 #include "base/time.h"
 #include "crypto/ikev2_keys.h"
 #include "policy/connection.h"
@@ -47,6 +48,12 @@ struct InstallSa {
   std::vector<TrafficSelector> local_ts, remote_ts;  // inbound: checked against the inner packet
   Lifetime lifetime;  // the byte and packet limits; time limits are the shard's
   std::uint32_t reqid = 0;
+  std::uint16_t cpi = 0;          // IPComp with DEFLATE (RFC 3173) under this CPI; zero: none
+  std::uint32_t tfc_padding = 0;  // outbound: as in ChildConfig
+  bool copy_df = true, copy_ecn = true;
+  CopyDscp copy_dscp = CopyDscp::out;
+  Mark mark, set_mark;
+  std::uint32_t if_id = 0;
 };
 
 struct UpdateSa {  // the peer's mapping or an address changed
@@ -69,6 +76,12 @@ struct InstallPolicy {
   Mode mode = Mode::tunnel;  // pass and drop make shunts
   std::uint32_t priority = 0;
   Endpoint local, remote;  // outer addresses, for route source hints; unspecified for traps
+  IpsecProtocol protocol = IpsecProtocol::esp;
+  bool ipcomp = false;
+  std::uint32_t reqid = 0;  // of the pair; of a trap: the one that its SAs will have
+  Mark mark_in, mark_out;
+  std::uint32_t if_id_in = 0, if_id_out = 0;
+  std::string interface;  // empty: any
 };
 
 // Points an installed policy at another pair (rekey) or back at the trap (zero).

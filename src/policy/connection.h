@@ -41,6 +41,27 @@ enum class Encap : std::uint8_t {
   never       // only when a NAT is really there
 };
 
+// RFC 7383. accept: the peer may send fragments, we don't.
+enum class Fragmentation : std::uint8_t { no, accept, yes };
+// RFC 6023, IKE SAs without a first CHILD SA: as responder we allow or refuse them (never), as
+// initiator we use them where the peer can (prefer), or insist (force).
+enum class Childless : std::uint8_t { allow, prefer, force, never };
+// RFC 6040 and RFC 4301, 5.1.2: where the DSCP is copied between inner and outer headers.
+enum class CopyDscp : std::uint8_t { out, in, yes, no };
+
+// A firewall mark; it applies where mask has ones. kUnique as value: one of
+// its own per CHILD SA.
+struct Mark {
+  std::uint32_t value = 0, mask = 0;
+  explicit operator bool() const { return mask != 0; }
+  bool operator==(const Mark&) const = default;
+};
+// For marks and interface numbers: one of its own per CHILD SA, or per CHILD SA and direction.
+inline constexpr std::uint32_t kUnique = 0xffff'ffff;
+inline constexpr std::uint32_t kUniquePerDirection = 0xffff'fffe;
+// ChildConfig::tfc_padding: as far as the path MTU allows.
+inline constexpr std::uint32_t kPadToMtu = 0xffff'ffff;
+
 struct AuthConfig {
   AuthKind kind = AuthKind::psk;
   Identity id;  // any: for the local side, the IKE address; for the remote side, whoever proves it
@@ -66,8 +87,19 @@ struct ChildConfig {
   std::uint32_t reqid = 0;  // 0: allocated
   std::uint32_t priority = 0;
   std::uint32_t replay_window = 4'096;
-  Duration inactivity{};
-  bool policies = true;  // false: SAs without policies
+  Duration inactivity{};          // without traffic for so long: deleted; zero: never
+  bool policies = true;           // false: SAs without policies
+  bool ipcomp = false;            // RFC 3173 with DEFLATE, where the peer wants it too
+  std::uint32_t tfc_padding = 0;  // octets that shorter inner packets are padded to (RFC 4303, 2.7)
+  bool copy_df = true, copy_ecn = true;
+  CopyDscp copy_dscp = CopyDscp::out;
+  Mark mark_in, mark_out;                     // that the policies (and the outbound SA) match
+  bool mark_in_sa = false;                    // mark_in for the inbound SA too
+  Mark set_mark_in, set_mark_out;             // given to packets after processing
+  std::uint32_t if_id_in = 0, if_id_out = 0;  // of xfrm interfaces; zero: none
+  std::string interface;                      // that the policies are restricted to
+  std::string updown;                         // program run when a CHILD SA comes up or goes down
+  bool hostaccess = false;                    // tells `updown` so
   bool operator==(const ChildConfig&) const = default;
 };
 
@@ -88,7 +120,10 @@ struct ConnectionConfig {
   std::uint32_t keyingtries = 1;  // 0: for ever
   Unique unique = Unique::no;
   bool mobike = true;
-  bool fragmentation = true;
+  Fragmentation fragmentation = Fragmentation::yes;
+  Childless childless = Childless::allow;
+  std::uint8_t dscp = 0;                      // of IKE messages
+  std::uint32_t if_id_in = 0, if_id_out = 0;  // default of the children
   bool send_certreq = true;
   // keep = "up": retried for ever with backoff, restarted when the peer closes it
   bool keep_up = false;

@@ -170,7 +170,6 @@ TEST(LoadConn, NeverIgnoresWhatItCannotDo) {
                                                         {"childless", "force"},
                                                         {"ppk_required", "yes"},
                                                         {"ppk_id", "x"},
-                                                        {"fragmentation", "accept"},
                                                         {"mediation", "yes"},
                                                         {"send_cert", "always"}})
     EXPECT_THAT(option_error(name, value),
