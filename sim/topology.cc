@@ -27,7 +27,7 @@ constexpr std::string_view kOtherEsp = "aes256ccm8-noesn";
 
 struct Habits {  // of a whole run
   bool ipv6 = false, host_names = false, any_addresses = false, limits = false, rekeys = false;
-  bool udp_always = false, address_ids = false;
+  bool udp_always = false, address_ids = false, fragments = false;
   std::size_t common_ike = 0;  // with host names
 };
 
@@ -67,6 +67,7 @@ void add_host(World& world, Random& random, const Habits& habits, Topology& topo
   options.max_half_open = random.between(8, 200);
   options.cookie_threshold = random.percent(40) ? 0 : random.between(1, 32);
   options.max_half_open_per_address = random.between(2, 32);
+  if (habits.fragments) options.fragment_size = random.between(120, 600);
   setup.clock_start = TimePoint(random.between(0s, 1'000'000s));
   setup.drift_ppm = static_cast<std::int64_t>(random.below(2'001)) - 1'000;
   if (random.percent(20)) setup.plane_delay = random.between(1ms, 300ms);
@@ -221,6 +222,7 @@ Topology draw_topology(World& world, Random& random) {
                       .rekeys = random.percent(50),
                       .udp_always = random.percent(20),
                       .address_ids = random.percent(20),
+                      .fragments = random.percent(30),
                       .common_ike = random.below(std::size(kIkeProposals))};
   for (auto count = random.percent(60) ? 2 : random.between(3, 5); count > 0; --count)
     add_host(world, random, habits, topology);

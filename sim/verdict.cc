@@ -102,6 +102,7 @@ std::vector<std::string> leftovers(World& world, std::size_t index) {
   expect_none(statistics.half_open, "half-open IKE SAs");
   expect_none(statistics.child_sas, "CHILD SAs");
   expect_none(statistics.child_spis, "SPIs");
+  expect_none(statistics.fragment_octets, "octets of fragments");
   expect_none(host.shard->list_sas(now).size(), "listed SAs");
   expect_none(host.shard->list_policies().size(), "listed policies");
   expect_none(host.plane.sas().size(), "SAs in the data plane");

@@ -29,6 +29,11 @@ inline constexpr Duration kHalfOpenLifetime = std::chrono::seconds(30);
 inline constexpr std::size_t kMaxChildrenPerIkeSa = 256;
 inline constexpr std::size_t kMaxCookieRetries = 4;  // COOKIE and INVALID_KE rounds, initiator
 inline constexpr std::size_t kMaxEventsQueued = 65'536;
+inline constexpr std::size_t kMaxFragments = 512;                       // of one message: RFC 7383
+inline constexpr std::size_t kMaxReassemblyOctets = 8 * 1'024 * 1'024;  // of all IKE SAs, per shard
+inline constexpr Duration kReassemblyLifetime = std::chrono::seconds(30);
+inline constexpr std::size_t kFragmentSize = 1'280;     // IP packet, as strongSwan's fragment_size
+inline constexpr std::size_t kSmallFragmentSize = 576;  // what every path takes: RFC 7383, 2.5.1
 
 // control/
 inline constexpr std::size_t kMaxViciMessage = 512 * 1'024;  // as strongSwan's

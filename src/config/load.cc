@@ -74,6 +74,8 @@ DaemonSettings read_daemon(const Member& member, Report& report) {
   read_integer(table, "retransmit_tries", 1, 20, settings.retransmit_tries);
   read_integer(table, "max_half_open", 1, 10'000'000, settings.max_half_open);
   read_integer(table, "cookie_threshold", 0, 10'000'000, settings.cookie_threshold);
+  read_integer(table, "fragment_size", limits::kSmallFragmentSize / 2, limits::kMaxMessageSize,
+               settings.fragment_size);
   if (settings.ike_port == settings.nat_t_port)
     report.error(member.at, "[daemon]: 'ike_port' and 'nat_t_port' must differ");
   table.finish();

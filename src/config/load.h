@@ -39,6 +39,7 @@ struct DaemonSettings {
   unsigned retransmit_tries = 5;
   std::size_t max_half_open = limits::kMaxHalfOpen;
   std::size_t cookie_threshold = limits::kCookieThreshold;
+  std::size_t fragment_size = limits::kFragmentSize;
   bool operator==(const DaemonSettings&) const = default;
 };
 inline constexpr unsigned kMaxWorkers = 64;

@@ -39,6 +39,7 @@ ShardOptions shard_options(const config::DaemonSettings& settings, bool prefer_u
   options.retransmit.tries = settings.retransmit_tries;
   options.max_half_open = settings.max_half_open;
   options.cookie_threshold = settings.cookie_threshold;
+  options.fragment_size = settings.fragment_size;
   // vici clients want to see messages whatever the level of the log is.
   options.verbose_messages = true;
   return options;

@@ -26,6 +26,7 @@ struct IkeOptions {
   std::size_t cookie_threshold = limits::kCookieThreshold;
   std::size_t max_half_open_per_address = limits::kMaxHalfOpenPerAddress;
   Duration half_open_lifetime = limits::kHalfOpenLifetime;
+  std::size_t fragment_size = limits::kFragmentSize;  // of the IP packet that a fragment makes
   bool verbose_messages = false;  // MessageSent and MessageReceived events (the ladder)
 };
 

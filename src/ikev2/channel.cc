@@ -9,7 +9,7 @@ namespace culvert::ikev2 {
 namespace {
 
 trace::MessageSummary summarize(const wire::Header& header, std::span<const wire::Payload> payloads,
-                                std::size_t size) {
+                                std::size_t size, std::size_t fragments) {
   trace::MessageSummary summary;
   summary.exchange = header.exchange;
   summary.response = header.response;
@@ -17,6 +17,7 @@ trace::MessageSummary summarize(const wire::Header& header, std::span<const wire
   summary.encrypted = header.exchange != wire::ExchangeType::ike_sa_init;
   summary.message_id = header.message_id;
   summary.size = static_cast<std::uint32_t>(size);
+  summary.fragments = static_cast<std::uint16_t>(fragments);
   for (const wire::Payload& payload : payloads) {
     std::uint16_t detail = 0;
     if (const auto* notify = std::get_if<wire::Notify>(&payload.body))
@@ -39,17 +40,53 @@ wire::Header header_of(const IkeSa& sa, wire::ExchangeType exchange, std::uint32
   return header;
 }
 
+// A message in one datagram, or its fragments one after the other.
+struct Encoded {
+  Bytes octets;
+  std::size_t fragments = 0;
+};
+
+Result<Encoded> seal(Host& host, IkeSa& sa, const wire::Header& header,
+                     std::span<const wire::Payload> payloads) {
+  Encoded encoded;
+  if (!may_fragment(sa)) {
+    encoded.octets = TRY(
+        wire::seal_message(host.provider(), outbound_keys(sa), header, payloads, sa.iv_counter++));
+    return encoded;
+  }
+  auto datagrams = TRY(wire::seal_fragments(host.provider(), outbound_keys(sa), header, payloads,
+                                            sa.iv_counter, largest_message(host, sa)));
+  sa.iv_counter += datagrams.size();
+  if (datagrams.size() > 1) encoded.fragments = datagrams.size();
+  encoded.octets = std::move(datagrams.front());
+  for (const Bytes& next : std::span(datagrams).subspan(1))
+    encoded.octets.insert(encoded.octets.end(), next.begin(), next.end());
+  return encoded;
+}
+
 // The octets of a message; empty (and the SA closed) when our own cryptography fails.
 Bytes encode(Host& host, IkeSa& sa, const wire::Header& header,
              std::span<const wire::Payload> payloads) {
-  if (header.exchange == wire::ExchangeType::ike_sa_init)
-    return wire::encode_message(header, payloads);
-  auto sealed =
-      wire::seal_message(host.provider(), outbound_keys(sa), header, payloads, sa.iv_counter++);
-  if (sealed) return std::move(*sealed);
-  emit(host, sa, trace::InternalError{"seal", sealed.error().reason});
-  close(sa, "failure");
-  return {};
+  Encoded encoded;
+  if (header.exchange == wire::ExchangeType::ike_sa_init) {
+    encoded.octets = wire::encode_message(header, payloads);
+  } else {
+    auto sealed = seal(host, sa, header, payloads);
+    if (!sealed) {
+      emit(host, sa, trace::InternalError{"seal", sealed.error().reason});
+      close(sa, "failure");
+      return {};
+    }
+    encoded = std::move(*sealed);
+  }
+  note_sent(host, sa, header, payloads, encoded.octets.size(), encoded.fragments);
+  return std::move(encoded.octets);
+}
+
+void transmit_all(Host& host, const IkeSa& sa, ByteView datagrams) {
+  for_each_message(datagrams, [&](ByteView datagram) {
+    host.transmit({sa.local, sa.remote, to_bytes(datagram)});
+  });
 }
 
 Duration backoff(Host& host, std::uint32_t attempt) {
@@ -85,11 +122,10 @@ void send_request(Host& host, IkeSa& sa, wire::ExchangeType exchange,
   const wire::Header header = header_of(sa, exchange, sa.next_request_id, false);
   Bytes datagram = encode(host, sa, header, payloads);
   if (datagram.empty()) return;
-  note_sent(host, sa, header, payloads, datagram.size());
-  sa.outstanding =
-      Outstanding{sa.next_request_id, exchange, 0, now, now + backoff(host, 0), datagram};
+  transmit_all(host, sa, datagram);
+  sa.outstanding = Outstanding{sa.next_request_id,     exchange,           0, now,
+                               now + backoff(host, 0), std::move(datagram)};
   ++sa.next_request_id;
-  host.transmit({sa.local, sa.remote, std::move(datagram)});
 }
 
 void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
@@ -97,15 +133,14 @@ void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint
   const wire::Header header = header_of(sa, exchange, message_id, true);
   Bytes datagram = encode(host, sa, header, payloads);
   if (datagram.empty()) return;
-  note_sent(host, sa, header, payloads, datagram.size());
-  sa.last_response = datagram;
-  host.transmit({sa.local, sa.remote, std::move(datagram)});
+  transmit_all(host, sa, datagram);
+  sa.last_response = std::move(datagram);
 }
 
 void repeat_response(Host& host, IkeSa& sa, std::uint32_t message_id) {
   if (sa.last_response.empty()) return;
   emit(host, sa, trace::ResponseRepeated{message_id});
-  host.transmit({sa.local, sa.remote, sa.last_response});
+  transmit_all(host, sa, sa.last_response);
 }
 
 bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now) {
@@ -115,20 +150,20 @@ bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now) {
   ++request.attempt;
   request.next_at = now + backoff(host, request.attempt);
   emit(host, sa, trace::Retransmitted{request.attempt, request.exchange, request.message_id});
-  host.transmit({sa.local, sa.remote, request.datagram});
+  transmit_all(host, sa, request.datagram);
   return true;
 }
 
 void note_sent(Host& host, IkeSa& sa, const wire::Header& header,
-               std::span<const wire::Payload> payloads, std::size_t size) {
+               std::span<const wire::Payload> payloads, std::size_t size, std::size_t fragments) {
   if (host.options().verbose_messages)
-    emit(host, sa, trace::MessageSent{summarize(header, payloads, size)});
+    emit(host, sa, trace::MessageSent{summarize(header, payloads, size, fragments)});
 }
 
 void note_received(Host& host, IkeSa& sa, const wire::Header& header,
-                   std::span<const wire::Payload> payloads) {
+                   std::span<const wire::Payload> payloads, std::size_t fragments) {
   if (host.options().verbose_messages)
-    emit(host, sa, trace::MessageReceived{summarize(header, payloads, header.length)});
+    emit(host, sa, trace::MessageReceived{summarize(header, payloads, header.length, fragments)});
 }
 
 }  // namespace culvert::ikev2

@@ -39,8 +39,9 @@ bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now);
 
 // Events of the ladder, when the options ask for them.
 void note_sent(Host& host, IkeSa& sa, const wire::Header& header,
-               std::span<const wire::Payload> payloads, std::size_t size);
+               std::span<const wire::Payload> payloads, std::size_t size,
+               std::size_t fragments = 0);
 void note_received(Host& host, IkeSa& sa, const wire::Header& header,
-                   std::span<const wire::Payload> payloads);
+                   std::span<const wire::Payload> payloads, std::size_t fragments = 0);
 
 }  // namespace culvert::ikev2

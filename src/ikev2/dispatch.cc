@@ -63,7 +63,6 @@ Window classify(const IkeSa& sa, const wire::Header& header) {
 }
 
 void run(Host& host, IkeSa& sa, const Transition& row, const Inbound& in) {
-  note_received(host, sa, in.header, in.payloads);
   if (auto valid = check_payloads(row, in.payloads); !valid)
     return reject(host, sa, in.header, valid.error(), row.story);
   if (sa.rival_of && !in.header.response) settle_by_use(host, sa, in.payloads);
@@ -84,13 +83,41 @@ void receive_clear(Host& host, IkeSa& sa, const wire::Header& header, const Data
   row->handler(host, sa, {header, message->payloads, datagram, now});
 }
 
-void receive_protected(Host& host, IkeSa& sa, const wire::Header& header, const Datagram& datagram,
+// A request that has been answered already gets the answer that it had.
+void answer_again(Host& host, IkeSa& sa, const wire::Header& header, const Datagram& datagram) {
+  Result<bool> wanted = true;
+  if (header.next_payload == wire::PayloadType::skf)
+    wanted = repeats_first_fragment(host, sa, datagram.payload);
+  else if (auto opened = wire::open_encrypted(host.provider(), inbound_keys(sa), datagram.payload);
+           !opened)
+    wanted = std::unexpected(opened.error());
+  if (!wanted)
+    return drop(host, sa, datagram, wanted.error().reason, "repeated request",
+                wanted.error().offset);
+  if (*wanted) repeat_response(host, sa, header.message_id);
+}
+
+// A verified message, in one datagram or out of the fragments of which this is the last missing.
+Result<std::optional<Reassembled>> unseal(Host& host, IkeSa& sa, const wire::Header& header,
+                                          const Datagram& datagram, TimePoint now) {
+  if (header.next_payload == wire::PayloadType::skf)
+    return collect_fragment(host, sa, header, datagram.payload, now);
+  return Reassembled{TRY(wire::open_encrypted(host.provider(), inbound_keys(sa), datagram.payload)),
+                     0, header.length};
+}
+
+void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const Datagram& datagram,
                        Window window, TimePoint now) {
   if (sa.sk_d.empty()) return drop(host, sa, datagram, Reason::bad_order, "protected before keys");
-  auto opened = wire::open_encrypted(host.provider(), inbound_keys(sa), datagram.payload);
-  if (!opened && opened.error().notify == 0)
-    return drop(host, sa, datagram, opened.error().reason, "SK payload", opened.error().offset);
-  if (window == Window::repeated) return repeat_response(host, sa, header.message_id);
+  if (window == Window::repeated) return answer_again(host, sa, first, datagram);
+  auto unsealed = unseal(host, sa, first, datagram, now);
+  if (!unsealed && unsealed.error().notify == 0)
+    return drop(host, sa, datagram, unsealed.error().reason,
+                first.next_payload == wire::PayloadType::skf ? "SKF payload" : "SK payload",
+                unsealed.error().offset);
+  if (unsealed && !*unsealed) return;  // fragments are missing
+  wire::Header header = first;
+  if (unsealed) header.length = (*unsealed)->octets;
 
   const Transition* row = find_transition(tag_of(sa), header.exchange, header.response);
   // A request that overtakes the response to our IKE_AUTH: the peer will repeat it.
@@ -99,24 +126,27 @@ void receive_protected(Host& host, IkeSa& sa, const wire::Header& header, const 
     return drop(host, sa, datagram, Reason::bad_order, "no place for it in this state");
   sa.last_inbound = now;
   follow_peer(host, sa, datagram);
+  sa.fragments[header.response ? 1 : 0].reset();
   if (header.response)
     sa.outstanding.reset();
   else
     ++sa.expected_request_id;
-  if (!opened) return reject(host, sa, header, opened.error(), "SK payload");
+  if (!unsealed) return reject(host, sa, header, unsealed.error(), "SK payload");
   if (!row)
     return reject(host, sa, header,
                   Error{Fault::peer_misbehaved, Reason::bad_order,
                         static_cast<std::uint16_t>(NotifyType::invalid_syntax), 0},
                   "this exchange has no place in this state");
-  auto payloads = wire::decode_payloads(opened->inner, opened->plaintext);
+  const wire::Opened& opened = (*unsealed)->content;
+  auto payloads = wire::decode_payloads(opened.inner, opened.plaintext);
   if (!payloads) {
     Bytes data;
-    if (auto type = wire::first_unknown_critical(opened->inner, opened->plaintext);
+    if (auto type = wire::first_unknown_critical(opened.inner, opened.plaintext);
         type && payloads.error().reason == Reason::unsupported_critical)
       data.push_back(static_cast<std::uint8_t>(*type));
     return reject(host, sa, header, payloads.error(), "payloads", std::move(data));
   }
+  note_received(host, sa, header, *payloads, (*unsealed)->fragments);
   run(host, sa, *row, {header, *payloads, datagram, now});
 }
 
@@ -149,6 +179,7 @@ void receive_first(Host& host, IkeSa& sa, const wire::Header& header,
 }
 
 void expire(Host& host, IkeSa& sa, TimePoint now) {
+  drop_expired_fragments(sa, now);
   if (sa.expires <= now) return close(sa, "timeout");
   if (!retransmit_if_due(host, sa, now)) {
     const Outstanding& request = *sa.outstanding;

@@ -49,6 +49,8 @@ class Host {
   virtual void authenticated(IkeSa& sa, bool initial_contact) = 0;
   // True when no other IKE SA with the same identities is established: INITIAL_CONTACT may be sent.
   virtual bool is_first_contact(const IkeSa& sa) const = 0;
+  // What the reassemblies of all IKE SAs hold.
+  virtual FragmentPool& fragment_pool() = 0;
   // The pair belongs to this SA from now on.
   virtual void own_pair(SaPairId pair, const IkeSa& sa) = 0;
   virtual void disown_pair(SaPairId pair) = 0;

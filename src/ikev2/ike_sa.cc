@@ -23,6 +23,8 @@ ChildSa* IkeSa::child_by_outbound_spi(IpsecProtocol protocol, std::uint32_t spi)
 TimePoint IkeSa::next_deadline() const {
   TimePoint next = expires;
   if (outstanding) next = std::min(next, outstanding->next_at);
+  for (const auto& slot : fragments)
+    if (slot) next = std::min(next, slot->expires());
   const auto* up = in<Established>();
   if (up) next = std::min(next, rekey_at);
   for (const ChildSa& child : children)

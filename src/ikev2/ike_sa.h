@@ -2,6 +2,7 @@
 // them, so that the keys of a half-open SA can't outlive its authentication.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "base/slab.h"
 #include "crypto/ikev2_keys.h"
 #include "ike/action.h"
+#include "ikev2/fragmentation.h"
 #include "ipsec/operations.h"
 #include "policy/connection.h"
 #include "trace/event.h"
@@ -168,7 +170,7 @@ struct Outstanding {
   wire::ExchangeType exchange{};
   std::uint32_t attempt = 0;
   TimePoint first_sent, next_at;
-  Bytes datagram;
+  Bytes datagram;  // or its fragments, one after the other
 };
 
 struct IkeSa {
@@ -188,7 +190,11 @@ struct IkeSa {
   std::uint32_t next_request_id = 0;      // of our next request
   std::uint32_t expected_request_id = 0;  // of the peer's next request
   std::optional<Outstanding> outstanding;
-  Bytes last_response;  // to the request expected_request_id - 1
+  Bytes last_response;  // to the request expected_request_id - 1; or its fragments
+  // What has come of a request and of a response.
+  std::array<std::unique_ptr<Reassembly>, 2> fragments;
+  std::uint16_t peer_fragment_size = 0;  // the largest fragment of the peer's last such message
+  bool fragmentation = false;            // both sides have announced RFC 7383
 
   bool nat_local = false, nat_remote = false, nat_fake = false;
   bool udp_encap = false;

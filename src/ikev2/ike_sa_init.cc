@@ -32,6 +32,16 @@ bool start_key_exchange(Host& host, IkeSa& sa, Ke method) {
   return true;
 }
 
+// RFC 7383, 2.3.
+void announce_fragmentation(const IkeSa& sa, Payloads& payloads) {
+  if (sa.connection->fragmentation != Fragmentation::no)
+    payloads.push_back(make_notify(NotifyType::fragmentation_supported));
+}
+bool agree_on_fragmentation(const IkeSa& sa, const Inbound& in) {
+  return sa.connection->fragmentation != Fragmentation::no &&
+         wire::find_notify(in.payloads, NotifyType::fragmentation_supported) != nullptr;
+}
+
 void send_init_request(Host& host, IkeSa& sa, TimePoint now) {
   InitSent& init = *sa.in<InitSent>();
   Payloads payloads;
@@ -40,6 +50,7 @@ void send_init_request(Host& host, IkeSa& sa, TimePoint now) {
   payloads.push_back(ke_payload(*init.ke));
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{init.nonce});
   add_nat_detection(host, sa, sa.nat_fake, payloads);
+  announce_fragmentation(sa, payloads);
   sa.next_request_id = 0;
   send_request(host, sa, ExchangeType::ike_sa_init, payloads, now);
 }
@@ -149,9 +160,11 @@ void send_init_response(Host& host, IkeSa& sa, const ProposalChoice& choice, con
   payloads.push_back(ke_payload(ke));
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{sa.in<HalfOpen>()->auth.nonce_r});
   if (nat_t) add_nat_detection(host, sa, sa.nat_fake, payloads);
+  if (sa.fragmentation) announce_fragmentation(sa, payloads);
   payloads.push_back(make_notify(NotifyType::childless_ikev2_supported));  // RFC 6023
   send_response(host, sa, ExchangeType::ike_sa_init, 0, payloads);
-  sa.in<HalfOpen>()->auth.init_response = sa.last_response;
+  // Repeated as long as the SA is half-open, and nowhere else.
+  sa.in<HalfOpen>()->auth.init_response = std::move(sa.last_response);
 }
 
 }  // namespace
@@ -204,6 +217,7 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
   if (sa.udp_encap) float_to_nat_t_port(host, sa);
   sa.peer_childless =
       wire::find_notify(in.payloads, NotifyType::childless_ikev2_supported) != nullptr;
+  sa.fragmentation = agree_on_fragmentation(sa, in);
   send_ike_auth(host, sa, std::move(auth), in.now);
 }
 
@@ -241,6 +255,7 @@ bool respond_to_ike_sa_init(Host& host, IkeSa& sa, const Inbound& in) {
   }
   sa.state = std::move(half_open);
   sa.nat_fake = wants_udp_encap(host, *sa.connection);
+  sa.fragmentation = agree_on_fragmentation(sa, in);
   const NatDetection nat = detect_nat(host, in.header, in.datagram, in.payloads);
   apply_nat_detection(host, sa, nat);
   send_init_response(host, sa, *choice, **our_ke, nat.announced);

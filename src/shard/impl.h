@@ -63,6 +63,7 @@ class Shard::Impl final : public ikev2::Host {
   void touched(const IkeSa& sa) override { touched_.push_back(sa.self); }
   void authenticated(IkeSa& sa, bool initial_contact) override;
   bool is_first_contact(const IkeSa& sa) const override;
+  ikev2::FragmentPool& fragment_pool() override { return fragment_pool_; }
   void own_pair(SaPairId pair, const IkeSa& sa) override { pair_owner_[pair] = sa.self; }
   void disown_pair(SaPairId pair) override;
 
@@ -170,6 +171,7 @@ class Shard::Impl final : public ikev2::Host {
   std::deque<Output> outputs_;
   TimePoint now_{};  // of the input that is being worked on
 
+  ikev2::FragmentPool fragment_pool_;  // outlives the SAs
   Slab<IkeSa> sas_;
   std::unordered_map<std::uint64_t, SaHandle> by_spi_;
   std::unordered_map<PeerKey, SaHandle, PeerKeyHash> half_open_;

@@ -95,6 +95,8 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.nat_remote = old.nat_remote;
   sa.nat_fake = old.nat_fake;
   sa.udp_encap = old.udp_encap;
+  sa.fragmentation = old.fragmentation;
+  sa.peer_fragment_size = old.peer_fragment_size;
   sa.state = ikev2::Established{old.in<ikev2::Established>()->proof, {}, {}};
   by_spi_[sa.our_spi()] = sa.self;
   by_identity_.insert({identity_key(sa), sa.self});

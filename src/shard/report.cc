@@ -105,7 +105,7 @@ std::vector<PolicyStatus> Shard::Impl::list_policies() const {
 
 ShardStatistics Shard::Impl::statistics() const {
   return {sas_.size(), sas_.size() - static_cast<std::size_t>(by_identity_.size()),
-          pair_owner_.size(), child_spis_.size()};
+          pair_owner_.size(), child_spis_.size(), fragment_pool_.octets};
 }
 
 }  // namespace culvert

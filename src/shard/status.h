@@ -55,7 +55,8 @@ struct ShardStatistics {
   std::size_t ike_sas = 0;    // all
   std::size_t half_open = 0;  // not yet established
   std::size_t child_sas = 0;
-  std::size_t child_spis = 0;  // allocated, offers that are out included
+  std::size_t child_spis = 0;       // allocated, offers that are out included
+  std::size_t fragment_octets = 0;  // of messages that are not complete
 };
 
 }  // namespace culvert

@@ -60,7 +60,8 @@ struct MessageSummary {
   bool from_initiator = false;  // the Initiator flag
   bool encrypted = false;
   std::uint32_t message_id = 0;
-  std::uint32_t size = 0;  // octets of the IKE message
+  std::uint32_t size = 0;       // octets of the IKE message, or of all its fragments
+  std::uint16_t fragments = 0;  // zero: one datagram
   std::uint8_t count = 0;
   std::array<Item, kMaxItems> items{};
   void add(std::uint8_t payload, std::uint16_t detail = 0) {

@@ -75,9 +75,11 @@ std::string text_of(const MessageSummary& message) {
   if (message.count == MessageSummary::kMaxItems) items += " …";  // there may have been more
   if (message.encrypted) items = "SK{" + items + "}";
   if (!items.empty()) items += ", ";
-  return fmt::format("{} {} {}: {}{} octets", value_text(message.exchange),
+  const std::string fragments =
+      message.fragments > 0 ? fmt::format(" in {} fragments", message.fragments) : std::string();
+  return fmt::format("{} {} {}: {}{} octets{}", value_text(message.exchange),
                      message.response ? "response" : "request", message.message_id, items,
-                     message.size);
+                     message.size, fragments);
 }
 
 }  // namespace culvert::trace

@@ -234,6 +234,10 @@ Result<std::vector<Payload>> open_message(Provider& provider, const ProtectionKe
                          kHeaderSize + kGenericHeaderSize + sizes.iv);
 }
 
+Result<FragmentPosition> peek_fragment(ByteView datagram) {
+  return TRY(locate(datagram, PayloadType::skf)).position;
+}
+
 Result<Fragment> open_fragment(Provider& provider, const ProtectionKeys& keys, ByteView datagram) {
   const Sealed sealed = TRY(locate(datagram, PayloadType::skf));
   return Fragment{sealed.position.number, sealed.position.total, sealed.inner,

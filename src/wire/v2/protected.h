@@ -56,6 +56,9 @@ struct Fragment {
   PayloadType inner = PayloadType::none;
   Bytes plaintext;
 };
+// Where a fragment belongs, without verifying anything. Errors as open_fragment()'s before it
+// verifies.
+Result<FragmentPosition> peek_fragment(ByteView datagram);
 // `datagram` is a whole message whose first payload is SKF. Errors as open_encrypted(); bad_value
 // for impossible counters (RFC 7383, 2.6: discard silently).
 Result<Fragment> open_fragment(Provider& provider, const ProtectionKeys& keys, ByteView datagram);

@@ -37,6 +37,7 @@ class FakeHost final : public Host {
   void touched(const IkeSa&) override {}
   void authenticated(IkeSa&, bool) override {}
   bool is_first_contact(const IkeSa&) const override { return true; }
+  FragmentPool& fragment_pool() override { return fragment_pool_; }
   void own_pair(SaPairId, const IkeSa&) override {}
   void disown_pair(SaPairId) override {}
 
@@ -45,6 +46,7 @@ class FakeHost final : public Host {
   std::vector<trace::Event> events;
   std::vector<bool> results;
   int released = 0;
+  FragmentPool fragment_pool_;
   std::deque<IkeSa> successors;
   ConnectionTable connections_;
   SecretStore secrets_;
