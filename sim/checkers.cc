@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "wire/v2/message.h"
+#include "wire/v2/protected.h"
 
 namespace culvert::sim {
 namespace {
@@ -37,6 +38,12 @@ std::vector<std::uint32_t> spis_in(ByteView aad, ByteView plaintext) {
   return spis;
 }
 
+std::uint16_t fragment_of(const wire::Header& header, ByteView message) {
+  if (header.next_payload != wire::PayloadType::skf) return 1;
+  const auto position = wire::peek_fragment(message);
+  return position ? position->number : 1;
+}
+
 }  // namespace
 
 void Checkers::report(std::string_view check, std::string text) {
@@ -66,14 +73,15 @@ Checkers::Sender Checkers::sender_of(std::uint64_t host, const wire::Header& hea
 
 // RFC 7296, 2.1 and 2.3: an ID stands for one request, and the next one waits for the answer.
 void Checkers::check_request(const Sender& sender, const wire::Header& header,
-                             std::uint64_t digest) {
+                             std::uint16_t fragment, std::uint64_t digest) {
   const bool init = header.exchange == wire::ExchangeType::ike_sa_init;  // may be asked to retry
-  const auto [at, fresh] = requests_.emplace(std::pair{sender, header.message_id}, digest);
+  const auto [at, fresh] =
+      requests_.emplace(std::tuple{sender, header.message_id, fragment}, digest);
   if (!fresh && at->second != digest && !init)
     report("message-id-reuse",
            fmt::format("two different requests have message ID {}", header.message_id));
   if (!fresh || header.message_id == 0) return;
-  const bool first_ever = !requests_.contains({sender, header.message_id - 1});
+  const bool first_ever = !requests_.contains({sender, header.message_id - 1, 1});
   if (first_ever || answered_[sender] < header.message_id)
     report("window", fmt::format("request {} was sent before request {} was answered",
                                  header.message_id, header.message_id - 1));
@@ -96,12 +104,14 @@ void Checkers::transmitted(std::uint64_t host, ByteView message, const Known& kn
   check_announcement(message, known);
   const std::uint64_t digest = digest_of(message);
   const Sender sender = sender_of(host, *header);
-  if (!header->response) return check_request(sender, *header, digest);
+  const std::uint16_t fragment = fragment_of(*header, message);
+  if (!header->response) return check_request(sender, *header, fragment, digest);
   // Answers without state may differ: they have no SPI of ours, or are no more than a notification.
   if (sender.our_spi == 0 || header->spi_r == 0 ||
       header->next_payload == wire::PayloadType::notify)
     return;
-  const auto [at, fresh] = responses_.emplace(std::pair{sender, header->message_id}, digest);
+  const auto [at, fresh] =
+      responses_.emplace(std::tuple{sender, header->message_id, fragment}, digest);
   if (!fresh && at->second != digest)
     report("response-changed",
            fmt::format("request {} was answered in two ways", header->message_id));

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -58,7 +59,8 @@ class Checkers {
     auto operator<=>(const Sender&) const = default;
   };
   static Sender sender_of(std::uint64_t host, const wire::Header& header);
-  void check_request(const Sender& sender, const wire::Header& header, std::uint64_t digest);
+  void check_request(const Sender& sender, const wire::Header& header, std::uint16_t fragment,
+                     std::uint64_t digest);
   void check_announcement(ByteView message, const Known& known);
 
   TimePoint now_{};
@@ -66,7 +68,8 @@ class Checkers {
   std::unordered_map<std::uint64_t, std::uint64_t> sealed_;  // key and IV; what was sealed
   // By the last octets of the tag, with which the datagram ends: the SPIs in its SA payload.
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> announced_;
-  std::map<std::pair<Sender, std::uint32_t>, std::uint64_t> requests_, responses_;
+  // By message ID and fragment number; a message that is whole counts as its first fragment.
+  std::map<std::tuple<Sender, std::uint32_t, std::uint16_t>, std::uint64_t> requests_, responses_;
   std::map<Sender, std::uint32_t> answered_;  // ID after the latest answered request
   std::set<std::pair<std::uint64_t, std::uint64_t>> delivered_;
   std::map<CommandId, int> commands_;
