@@ -17,12 +17,14 @@ inline constexpr std::size_t kMaxIcv = 32;
 inline constexpr std::size_t kMaxBurst = 128;  // packets in one seal() or open()
 
 // One packet: the ESP header, the IV and the text to be (de)crypted stand at `esp`, `size` octets
-// long, and the ICV has its place right behind.
+// long, and the ICV has its place right behind. For AH the IP headers in front of it, `prefix`
+// octets, are part of what stands at `esp`.
 struct CryptoOp {
   std::uint8_t* esp = nullptr;
   std::uint32_t size = 0;
   std::uint32_t sequence_high = 0;  // counts with ESN only
   bool ok = false;                  // result: sealed, or opened and authentic
+  std::uint16_t prefix = 0;
 };
 
 class PacketCipher {

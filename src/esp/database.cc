@@ -30,12 +30,16 @@ Result<> Database::apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics)
 }
 
 Result<> Database::install(InstallSa& op, std::shared_ptr<PairStatistics> statistics) {
-  if (op.protocol != IpsecProtocol::esp || op.mode != Mode::tunnel)
+  // Marks and interface numbers mean something to the kernel's data plane only.
+  const bool ah = op.protocol == IpsecProtocol::ah;
+  if ((op.mode != Mode::tunnel && op.mode != Mode::transport) || (ah && op.udp_encap) || op.mark ||
+      op.set_mark || op.if_id != 0)
     return fail(Fault::local_policy, Reason::unsupported);
   if (op.spi == 0 || op.remote.address.family() != op.local.address.family() ||
       op.remote.address.is_none())
     return refuse(Reason::invalid_argument);
-  const TransformParameters parameters{op.spi, op.cipher, op.esn, op.replay_window};
+  const TransformParameters parameters{op.spi,           op.cipher,   op.esn,
+                                       op.replay_window, op.protocol, op.remote.address.family()};
   return op.direction == Direction::in ? install_inbound(op, parameters, std::move(statistics))
                                        : install_outbound(op, parameters, std::move(statistics));
 }
@@ -45,16 +49,11 @@ Result<> Database::install_inbound(InstallSa& op, const TransformParameters& par
   if (inbound_.contains(op.spi) || inbound_spi_.contains(op.pair))
     return refuse(Reason::invalid_argument);
   auto opener = TRY(Opener::make(engine_, parameters, op.keys));
-  inbound_.emplace(op.spi, std::make_unique<InboundSa>(InboundSa{op.pair,
-                                                                 op.spi,
-                                                                 std::move(opener),
-                                                                 SelectorSet(op.local_ts),
-                                                                 SelectorSet(op.remote_ts),
-                                                                 op.remote,
-                                                                 {},
-                                                                 op.udp_encap,
-                                                                 Usage(op.lifetime, jitter()),
-                                                                 std::move(statistics)}));
+  inbound_.emplace(op.spi, std::make_unique<InboundSa>(InboundSa{
+                               op.pair, op.spi, op.protocol, op.mode, std::move(opener),
+                               SelectorSet(op.local_ts), SelectorSet(op.remote_ts), op.remote,
+                               op.udp_encap, Usage(op.lifetime, jitter()), std::move(statistics),
+                               op.cpi, op.copy_ecn, op.copy_dscp}));
   inbound_spi_.emplace(op.pair, op.spi);
   return {};
 }
@@ -63,9 +62,10 @@ Result<> Database::install_outbound(InstallSa& op, const TransformParameters& pa
                                     std::shared_ptr<PairStatistics> statistics) {
   if (outbound_.contains(op.pair)) return refuse(Reason::invalid_argument);
   auto sealer = TRY(Sealer::make(engine_, parameters, op.keys));
-  auto sa = std::make_unique<OutboundSa>(OutboundSa{op.pair, std::move(sealer), op.local, op.remote,
-                                                    op.udp_encap, Usage(op.lifetime, jitter()),
-                                                    std::move(statistics)});
+  auto sa = std::make_unique<OutboundSa>(
+      OutboundSa{op.pair, op.protocol, op.mode, std::move(sealer), op.local, op.remote,
+                 op.udp_encap, Usage(op.lifetime, jitter()), std::move(statistics), op.cpi,
+                 op.tfc_padding, op.copy_df, op.copy_ecn, op.copy_dscp});
   set_limit(*sa, path_mtu_(op.local, op.remote));
   outbound_.emplace(op.pair, std::move(sa));
   return {};
@@ -77,17 +77,20 @@ Result<> Database::update(const UpdateSa& op) {
   OutboundSa* out = outbound(op.pair);
   const auto spi = inbound_spi_.find(op.pair);
   if (!out && spi == inbound_spi_.end()) return refuse(Reason::not_found);
+  if (out && out->protocol == IpsecProtocol::ah && op.udp_encap)
+    return fail(Fault::local_policy, Reason::unsupported);
   if (out) {
     forget_limit(*out);
     out->local = op.local;
     out->remote = op.remote;
     out->udp_encap = op.udp_encap;
+    out->sealer.align_for(op.remote.address.family());
     set_limit(*out, path_mtu_(op.local, op.remote));
   }
   if (spi != inbound_spi_.end()) {
     InboundSa& in = *inbound_.at(spi->second);
     in.remote = op.remote;
-    in.reported = {};
+    in.next_mapping = TimePoint::min();
     in.udp_encap = op.udp_encap;
   }
   return {};
@@ -109,7 +112,8 @@ Result<> Database::remove(const DeleteSa& op) {
 }
 
 Result<> Database::install(const InstallPolicy& op) {
-  if (op.mode == Mode::transport || op.mode == Mode::beet)
+  if (op.mode == Mode::beet || op.mark_in || op.mark_out || op.if_id_in != 0 || op.if_id_out != 0 ||
+      !op.interface.empty())
     return fail(Fault::local_policy, Reason::unsupported);
   if (!policies_.emplace(op.policy, Policy{op.policy, op.pair, op.mode}).second)
     return refuse(Reason::invalid_argument);

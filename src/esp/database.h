@@ -13,8 +13,8 @@ namespace culvert::esp {
 
 struct Policy {
   PolicyId id;
-  SaPairId pair;  // zero: trap
-  Mode mode = Mode::tunnel;
+  SaPairId pair;             // zero: trap
+  Mode mode = Mode::tunnel;  // of its SA, or pass or drop
   TimePoint next_acquire = TimePoint::min();
 };
 
@@ -33,6 +33,10 @@ class Database {
   InboundSa* inbound(std::uint32_t spi);
   OutboundSa* outbound(SaPairId pair);
   Policy* policy(const PacketSide& local, const PacketSide& remote);
+  // Whether a policy covers both addresses, but only some of their protocols or ports.
+  bool partly_covered(const PacketSide& local, const PacketSide& remote) const {
+    return index_.partly_covers(local, remote);
+  }
 
   // Changes with every operation, for caches.
   std::uint64_t generation() const { return generation_; }

@@ -94,4 +94,15 @@ std::optional<std::uint64_t> PolicyIndex::find(const PacketSide& local,
   return best->rank.value;
 }
 
+bool PolicyIndex::partly_covers(const PacketSide& local, const PacketSide& remote) const {
+  const int bits = remote.family == Family::v4 ? 32 : 128;
+  for (const auto& [length, level] : levels(remote.family)) {
+    const auto bucket = level.find(prefix_key(remote.address, bits, length));
+    if (bucket == level.end()) continue;
+    for (const Entry& entry : bucket->second)
+      if (entry.partial() && entry.local.covers(local) && entry.remote.covers(remote)) return true;
+  }
+  return false;
+}
+
 }  // namespace culvert::esp

@@ -18,6 +18,9 @@ class PolicyIndex {
   bool erase(std::uint64_t value);
   // The policy for a packet from `local` to `remote`.
   std::optional<std::uint64_t> find(const PacketSide& local, const PacketSide& remote) const;
+  // Whether an entry covers both addresses and admits some protocols or ports only. Costs more than
+  // find(): to be asked of rare packets.
+  bool partly_covers(const PacketSide& local, const PacketSide& remote) const;
 
  private:
   // Narrower first: the fewer remote addresses, then local ones, then a protocol, then ports.
@@ -32,6 +35,8 @@ class PolicyIndex {
   struct Entry {
     Rank rank;
     CompiledSelector local, remote;
+
+    bool partial() const { return !rank.any_protocol || !local.any_port() || !remote.any_port(); }
   };
   struct NumberHash {
     std::size_t operator()(Number number) const {

@@ -1,5 +1,6 @@
-// Invariant: a prefix has one route as long as any policy wants it; a policy that passes traffic
-// wins over one that protects the very same prefix, because only the kernel can pass it.
+// Invariant: a prefix has one route as long as any policy wants it. The kernel passes by itself
+// what a policy passes whole; where policies look at local addresses, protocols or ports, or
+// disagree about a prefix, packets come to the device, and the worker decides each.
 #include "esp/routes.h"
 
 #include <fmt/format.h>
@@ -48,6 +49,20 @@ IpAddress local_address_in(const std::vector<TrafficSelector>& selectors, Family
   return found;
 }
 
+// Whether a policy passes all that goes to its remote addresses, whoever sends it.
+bool passes_whole(const InstallPolicy& policy) {
+  const auto all = [](const TrafficSelector& selector) {
+    return selector.protocol == 0 && selector.start_port == 0 && selector.end_port == 65'535;
+  };
+  const auto everyone = [&](const TrafficSelector& selector) {
+    const Family family = selector.first.family();
+    return all(selector) && selector.first == IpAddress::any(family) &&
+           selector.last == IpAddress::max(family);
+  };
+  return policy.mode == Mode::pass && std::ranges::all_of(policy.remote_ts, all) &&
+         std::ranges::all_of(policy.local_ts, everyone);
+}
+
 }  // namespace
 
 std::vector<Prefix> prefixes_of(const std::vector<TrafficSelector>& selectors) {
@@ -88,21 +103,20 @@ RouteTable::~RouteTable() {
       netlink_.delete_rule({family, options_.mark, options_.table, options_.rule_priority});
 }
 
+int RouteTable::place(const Prefix& prefix, Route::Kind kind, const IpAddress& source) {
+  const int error = netlink_.replace_route({prefix, options_.table, kind, options_.device, source});
+  // A hint is not worth the route: IPv6 addresses are refused while they are tentative.
+  if (error != EINVAL || source.is_none()) return error;
+  return netlink_.replace_route({prefix, options_.table, kind, options_.device, {}});
+}
+
 int RouteTable::acquire(const Prefix& prefix, Route::Kind kind, const IpAddress& source) {
   const bool thrown = kind == Route::Kind::throw_on;
   const auto found = uses_.find(prefix);
-  const bool standing = found != uses_.end() && (!thrown || found->second.thrown != 0);
-  if (!standing) {
-    const Route route{prefix, options_.table, kind, options_.device, source};
-    int error = netlink_.replace_route(route);
-    // A hint is not worth the route: IPv6 addresses are refused while they are tentative.
-    if (error == EINVAL && !source.is_none())
-      error = netlink_.replace_route({prefix, options_.table, kind, options_.device, {}});
-    if (error != 0) return error;
-  }
+  const bool stands = found != uses_.end() && (thrown || found->second.through != 0);
+  if (!stands)
+    if (const int error = place(prefix, kind, source)) return error;
   Use& use = uses_[prefix];
-  if (!thrown && use.through == 0)
-    use.route = {prefix, options_.table, kind, options_.device, source};
   ++(thrown ? use.thrown : use.through);
   return 0;
 }
@@ -112,9 +126,9 @@ void RouteTable::release(const Prefix& prefix, Route::Kind kind) {
   if (found == uses_.end()) return;
   Use& use = found->second;
   --(kind == Route::Kind::throw_on ? use.thrown : use.through);
-  if (use.thrown != 0) return;
-  if (use.through != 0) {
-    if (kind == Route::Kind::throw_on) netlink_.replace_route(use.route);
+  if (use.through != 0) return;
+  if (use.thrown != 0) {
+    if (kind == Route::Kind::device) place(prefix, Route::Kind::throw_on, {});
     return;
   }
   netlink_.delete_route({prefix, options_.table, kind, options_.device, {}});
@@ -122,7 +136,7 @@ void RouteTable::release(const Prefix& prefix, Route::Kind kind) {
 }
 
 Result<> RouteTable::add(const InstallPolicy& policy) {
-  Held held{{}, policy.mode == Mode::pass ? Route::Kind::throw_on : Route::Kind::device};
+  Held held{{}, passes_whole(policy) ? Route::Kind::throw_on : Route::Kind::device};
   for (const Prefix& prefix : prefixes_of(policy.remote_ts)) {
     const Family family = prefix.address.family();
     if (!family_present(family)) continue;

@@ -35,9 +35,9 @@ class RouteTable {
       : netlink_(std::move(netlink)), options_(options) {}
 
   struct Use {
-    Route route;
     std::size_t through = 0, thrown = 0;  // policies that want it so
   };
+  int place(const Prefix& prefix, Route::Kind kind, const IpAddress& source);
   int acquire(const Prefix& prefix, Route::Kind kind, const IpAddress& source);
   void release(const Prefix& prefix, Route::Kind kind);
   bool family_present(Family family) const { return family == Family::v4 || has_v6_; }

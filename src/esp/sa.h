@@ -72,35 +72,58 @@ class Usage {
 struct InboundSa {
   SaPairId pair;
   std::uint32_t spi;
+  IpsecProtocol protocol;
+  Mode mode;
   Opener opener;
   SelectorSet local_ts, remote_ts;
-  Endpoint remote;    // where the peer is known to send from
-  Endpoint reported;  // the other source that the last MappingChange told of
+  Endpoint remote;  // where the peer is known to send from
   bool udp_encap;
   Usage usage;
   std::shared_ptr<PairStatistics> statistics;
+  std::uint16_t cpi;  // zero: no IPComp
+  bool copy_ecn;
+  CopyDscp copy_dscp;
   TimePoint next_activity = TimePoint::min();
+  TimePoint next_mapping = TimePoint::min();  // when a MappingChange may be told again
 };
 
 struct OutboundSa {
   SaPairId pair;
+  IpsecProtocol protocol;
+  Mode mode;
   Sealer sealer;
   Endpoint local, remote;
   bool udp_encap;
   Usage usage;
   std::shared_ptr<PairStatistics> statistics;
+  std::uint16_t cpi;  // zero: no IPComp
+  std::uint32_t tfc_padding;
+  bool copy_df, copy_ecn;
+  CopyDscp copy_dscp;
   unsigned outer_mtu = 0;
   std::size_t inner_limit = 0;  // the largest inner packet that needs no outer fragment
   bool sent_lately = false;     // since the last look at the path's MTU
 
-  std::size_t outer_headers() const {
-    return (remote.address.is_v4() ? ip::kIpv4Header : ip::kIpv6Header) +
-           (udp_encap ? ip::kUdpHeader : 0);
+  std::size_t ip_header() const {
+    return remote.address.is_v4() ? ip::kIpv4Header : ip::kIpv6Header;
+  }
+  std::size_t outer_headers() const { return ip_header() + (udp_encap ? ip::kUdpHeader : 0); }
+  // AH covers the IP header, and transport mode keeps the packet's own: then we write it. UDP
+  // encapsulation leaves it to the kernel, for the sake of its segmentation offload.
+  bool writes_ip_header() const {
+    return protocol == IpsecProtocol::ah || (mode == Mode::transport && !udp_encap);
   }
   void set_outer_mtu(unsigned mtu) {
     outer_mtu = mtu;
     const std::size_t headers = outer_headers();
     inner_limit = mtu > headers ? sealer.payload_limit(mtu - headers) : 0;
+    if (mode == Mode::transport && inner_limit != 0) inner_limit += ip_header();
+  }
+  // Octets that the payload of an inner packet is padded to (RFC 4303, 2.7): only the inner IP
+  // header tells where padding starts, and only ESP has a place for it.
+  std::size_t padded(std::size_t payload) const {
+    if (tfc_padding == 0 || mode != Mode::tunnel || protocol != IpsecProtocol::esp) return payload;
+    return std::max(payload, std::min<std::size_t>(tfc_padding, inner_limit));
   }
 };
 

@@ -74,39 +74,45 @@ std::size_t Segmenter::size(std::size_t index) const {
   return headers_ + std::min(chunk_, packet_.size() - headers_ - index * chunk_);
 }
 
-void Segmenter::write(std::size_t index, std::uint8_t* to) const {
-  if (headers_ == 0) return write_whole(to);
-  const std::size_t total = size(index), l4 = parsed_->l4_offset;
+void Segmenter::write_apart(std::size_t index, std::uint8_t* head, std::uint8_t* tail,
+                            std::size_t split) const {
+  if (headers_ == 0) return write_whole(head, tail, split);
+  const std::size_t total = size(index), l4_offset = parsed_->l4_offset;
   const bool tcp = parsed_->protocol == ip::kTcp;
-  std::memcpy(to, packet_.data(), headers_);
-  fix_ip(index, to, total);
+  std::memcpy(head, packet_.data(), split);
+  std::memcpy(tail, packet_.data() + split, headers_ - split);
+  fix_ip(index, split == 0 ? tail : head, total);
+  std::uint8_t* l4 = tail + (l4_offset - split);
   if (tcp)
-    fix_tcp(index, to + l4);
+    fix_tcp(index, l4);
   else
-    store_be(to + l4 + kUdpLength, static_cast<std::uint16_t>(total - l4));
-  store_checksum(to + checksum_offset_, 0);
-  std::uint64_t sum = pseudo_header_sum(parsed_->source.bytes(), parsed_->destination.bytes(),
-                                        parsed_->protocol, static_cast<std::uint32_t>(total - l4));
-  sum = checksum_add(sum, {to + l4, headers_ - l4});
-  sum = checksum_copy(sum, to + headers_,
+    store_be(l4 + kUdpLength, static_cast<std::uint16_t>(total - l4_offset));
+  std::uint8_t* field = tail + (checksum_offset_ - split);
+  store_checksum(field, 0);
+  std::uint64_t sum =
+      pseudo_header_sum(parsed_->source.bytes(), parsed_->destination.bytes(), parsed_->protocol,
+                        static_cast<std::uint32_t>(total - l4_offset));
+  sum = checksum_add(sum, {l4, headers_ - l4_offset});
+  sum = checksum_copy(sum, tail + (headers_ - split),
                       packet_.subspan(headers_ + index * chunk_, total - headers_));
   std::uint16_t checksum = checksum_finish(sum);
   if (!tcp && checksum == 0) checksum = 0xffff;  // RFC 768: zero means none
-  store_checksum(to + checksum_offset_, checksum);
+  store_checksum(field, checksum);
 }
 
-void Segmenter::write_whole(std::uint8_t* to) const {
+void Segmenter::write_whole(std::uint8_t* head, std::uint8_t* tail, std::size_t split) const {
+  std::memcpy(head, packet_.data(), split);
   if (checksum_offset_ == 0) {
-    std::memcpy(to, packet_.data(), packet_.size());
+    std::memcpy(tail, packet_.data() + split, packet_.size() - split);
     return;
   }
   // The field holds the pseudo header's sum, so that summing from checksum_start completes it.
-  std::memcpy(to, packet_.data(), checksum_start_);
+  std::memcpy(tail, packet_.data() + split, checksum_start_ - split);
   const std::uint64_t sum =
-      checksum_copy(0, to + checksum_start_, packet_.subspan(checksum_start_));
+      checksum_copy(0, tail + (checksum_start_ - split), packet_.subspan(checksum_start_));
   std::uint16_t checksum = checksum_finish(sum);
   if (checksum == 0 && parsed_->protocol == ip::kUdp) checksum = 0xffff;
-  store_checksum(to + checksum_offset_, checksum);
+  store_checksum(tail + (checksum_offset_ - split), checksum);
 }
 
 void Segmenter::fix_ip(std::size_t index, std::uint8_t* to, std::size_t size) const {

@@ -46,11 +46,13 @@ struct CompiledSelector {
 
   bool any_port() const { return start_port == 0 && end_port == 65'535; }
   bool opaque() const { return start_port == 65'535 && end_port == 0; }
+  bool covers(const PacketSide& side) const {  // as far as the address goes
+    return side.family == family && side.address >= first && side.address <= last;
+  }
   // RFC 4301, 7: a packet whose ports can't be seen (later fragments, protocols without any)
   // matches "any" and OPAQUE only.
   bool matches(const PacketSide& side) const {
-    return side.family == family && side.address >= first && side.address <= last &&
-           (protocol == 0 || protocol == side.protocol) &&
+    return covers(side) && (protocol == 0 || protocol == side.protocol) &&
            (any_port() ||
             (side.has_port ? side.port >= start_port && side.port <= end_port : opaque()));
   }

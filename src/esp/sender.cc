@@ -56,8 +56,7 @@ void Sender::fill(std::size_t at, const Outgoing& train, ByteView data, std::siz
   msghdr& header = messages_[at].msg_hdr;
   header.msg_name = &names_[at];
   // Raw IPv6 sockets take no other port than 0 (raw(7)).
-  const std::uint16_t port =
-      train.socket->kind() == OuterSocket::Kind::raw_esp ? 0 : train.remote.port;
+  const std::uint16_t port = train.socket->kind() == OuterSocket::Kind::udp ? train.remote.port : 0;
   header.msg_namelen = to_sockaddr({train.remote.address, port}, names_[at]);
   header.msg_iov = &pieces_[at];
   header.msg_iovlen = 1;
@@ -101,7 +100,7 @@ const Sender::Report& Sender::send(std::span<const Outgoing> trains) {
     }
     std::size_t end = first;
     while (end < trains.size() && end - first < kMessages && trains[end].socket == head.socket &&
-           !goes_singly(trains[end]))
+           trains[end].dont_fragment == head.dont_fragment && !goes_singly(trains[end]))
       ++end;
     send_run(trains.subspan(first, end - first), first);
     first = end;
@@ -111,6 +110,7 @@ const Sender::Report& Sender::send(std::span<const Outgoing> trains) {
 
 void Sender::send_run(std::span<const Outgoing> trains, std::size_t first_index) {
   OuterSocket& socket = *trains.front().socket;
+  socket.set_dont_fragment(trains.front().dont_fragment);
   std::size_t done = 0;
   for (std::size_t i = 0; i < trains.size(); ++i)
     fill(i, trains[i], trains[i].data, trains[i].segment);
@@ -140,6 +140,7 @@ void Sender::send_run(std::span<const Outgoing> trains, std::size_t first_index)
 }
 
 void Sender::send_singly(const Outgoing& train) {
+  train.socket->set_dont_fragment(train.dont_fragment);
   ByteView rest = train.data;
   while (!rest.empty()) {
     std::size_t count = 0;

@@ -1,5 +1,5 @@
-// The plane's network side: UDP sockets of the IKE ports and raw ESP sockets, received from and
-// sent to in batches, with UDP's segmentation offloads both ways.
+// The plane's network side: UDP sockets of the IKE ports and raw sockets, received from and sent to
+// in batches, with UDP's segmentation offloads both ways.
 #pragma once
 
 #include <netinet/in.h>
@@ -19,7 +19,12 @@ namespace culvert::esp {
 
 class OuterSocket {
  public:
-  enum class Kind : std::uint8_t { udp, raw_esp };
+  enum class Kind : std::uint8_t {
+    udp,
+    raw_esp,
+    raw_ah,
+    raw_ip  // sends whole packets, headers included, and receives nothing
+  };
   // Binds to any address of `family` (`port` counts for UDP; 0: any free one). The error is a
   // sentence; `no_family` tells that the host lacks the family.
   static std::expected<OuterSocket, std::string> open(Kind kind, Family family, std::uint16_t port,
@@ -33,26 +38,33 @@ class OuterSocket {
   // Cleared for good when the kernel says that a device can't segment (EIO).
   bool segments() const { return segments_->load(std::memory_order_relaxed); }
   void stop_segmenting() { segments_->store(false, std::memory_order_relaxed); }
+  // Whether IPv4 packets that fit the path leave with DF set; from the sending worker.
+  void set_dont_fragment(bool wanted);
 
  private:
   OuterSocket(FileDescriptor fd, Kind kind, Family family, std::uint16_t port)
       : fd_(std::move(fd)), kind_(kind), family_(family), port_(port) {}
   std::string set_options(std::uint32_t mark);
+  bool tell_of_packets();
 
   FileDescriptor fd_;
   Kind kind_;
   Family family_;
   std::uint16_t port_;
   bool gro_ = false;
+  bool dont_fragment_ = true;
   std::unique_ptr<std::atomic<bool>> segments_ = std::make_unique<std::atomic<bool>>(false);
 };
 
 // One received buffer: one datagram, or several of `segment` octets each (the last may be shorter).
 struct Received {
-  MutableBytes data;  // for raw sockets from the ESP header on
+  MutableBytes data;  // for raw sockets from the ESP header or AH on
   Endpoint local, remote;
   std::uint8_t traffic_class = 0;
   std::size_t segment = 0;
+  // Of raw sockets, what stands in front of `data`: IPv4's header; for AH over IPv6 a header made
+  // from what the kernel tells, flow label and hop limit left out, and the extension headers.
+  ByteView headers;
 };
 
 class ReceiveBatch {
@@ -65,16 +77,25 @@ class ReceiveBatch {
   std::span<Received> receive(OuterSocket& socket);
 
  private:
+  static constexpr std::size_t kMaxHeaders = 320;
   struct Control {
-    alignas(cmsghdr) std::uint8_t octets[256];
+    alignas(cmsghdr) std::uint8_t octets[512];
+  };
+  struct Headers {
+    std::uint8_t octets[kMaxHeaders];
+    std::size_t extensions = 0;  // octets behind the place of the IPv6 header
   };
   bool describe(const OuterSocket& socket, std::size_t index, Received& received);
+  static void read_control(const cmsghdr& control, Received& received);
+  bool find_headers(const OuterSocket& socket, std::size_t index, Received& received);
+  bool collect_extensions(std::size_t index);
 
   std::unique_ptr<std::uint8_t[]> buffers_;
   std::vector<mmsghdr> messages_;
   std::vector<iovec> pieces_;
   std::vector<sockaddr_storage> names_;
   std::vector<Control> controls_;
+  std::vector<Headers> headers_;
   std::vector<Received> received_;
 };
 
@@ -86,6 +107,7 @@ struct Outgoing {
   ByteView data;
   std::size_t segment = 0;
   bool alone = false;  // let the kernel fragment: no segmentation offload
+  bool dont_fragment = true;
 };
 
 class Sender {

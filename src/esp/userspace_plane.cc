@@ -68,7 +68,7 @@ Start Plane::open_socket(OuterSocket::Kind kind, Family family, std::uint16_t po
     return {};
   }
   // Without IPv6, or without raw sockets (UDP encapsulation is enough), the plane still serves.
-  if ((family == Family::v6 && no_family) || kind == OuterSocket::Kind::raw_esp) {
+  if ((family == Family::v6 && no_family) || kind != OuterSocket::Kind::udp) {
     missing_.push_back(std::move(socket.error()));
     return {};
   }
@@ -81,7 +81,9 @@ Start Plane::open_sockets() {
     if (options_.nat_t_port != options_.ike_port) ports.push_back(options_.nat_t_port);
     for (const std::uint16_t port : ports)
       CHECK_OK(open_socket(OuterSocket::Kind::udp, family, port));
-    CHECK_OK(open_socket(OuterSocket::Kind::raw_esp, family, 0));
+    for (const auto kind :
+         {OuterSocket::Kind::raw_esp, OuterSocket::Kind::raw_ah, OuterSocket::Kind::raw_ip})
+      CHECK_OK(open_socket(kind, family, 0));
   }
   return {};
 }
@@ -183,7 +185,7 @@ std::string describe_drops(const DropCounters& drops) {
       {"malformed", &drops.malformed},
       {"no policy", &drops.no_policy},
       {"denied by policy", &drops.denied},
-      {"waiting for an SA", &drops.trapped},
+      {"no SA in time", &drops.trapped},
       {"SA gone or used up", &drops.no_sa},
       {"too big for the path", &drops.too_big},
       {"sending failed", &drops.send_failed},

@@ -22,6 +22,15 @@ TimePoint clock_now() {
   return TimePoint(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
+// The kept packets that may leave once `op` is done; nullopt: it helps none.
+std::optional<Outbound::Release> release_of(const SadOp& op) {
+  if (const auto* policy = std::get_if<InstallPolicy>(&op))
+    return Outbound::Release{{}, SelectorSet(policy->remote_ts)};
+  if (const auto* policy = std::get_if<UpdatePolicy>(&op))
+    return Outbound::Release{policy->policy, {}};
+  return std::nullopt;
+}
+
 }  // namespace
 
 Worker::Worker(const WorkerOptions& options, Tun& tun, std::vector<OuterSocket>& sockets,
@@ -54,6 +63,8 @@ OuterSockets Worker::choose_sockets() const {
     const bool v4 = socket.family() == Family::v4;
     if (socket.kind() == OuterSocket::Kind::raw_esp)
       (v4 ? chosen.raw4 : chosen.raw6) = &socket;
+    else if (socket.kind() == OuterSocket::Kind::raw_ip)
+      (v4 ? chosen.ip4 : chosen.ip6) = &socket;
     else if (socket.port() == options_.nat_t_port)
       (v4 ? chosen.udp4 : chosen.udp6) = &socket;
   }
@@ -64,11 +75,13 @@ Result<> Worker::apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics) {
   ++guests_;
   Result<> result;
   {
+    const auto release = release_of(op);
     const std::lock_guard lock(turn_);
     result = database_.apply(std::move(op), std::move(statistics));
     inbound_count_ = database_.inbound_count();
     outbound_count_ = database_.outbound_count();
     adapt_device_mtu();
+    if (result && release) outbound_.release_held(*release, clock_now());
   }
   if (--guests_ == 0) guests_.notify_one();
   return result;
@@ -114,7 +127,7 @@ void Worker::run() {
     for (int i = 0; i < count; ++i) serve(events[i].data.u32, now);
     if (now < next_tick) continue;
     next_tick = now + std::chrono::milliseconds(kTick_ms);
-    tick();
+    tick(now);
   }
 }
 
@@ -143,7 +156,8 @@ void Worker::read_socket(OuterSocket& socket, TimePoint now) {
   }
 }
 
-void Worker::tick() {
+void Worker::tick(TimePoint now) {
+  outbound_.tick(now);
   if (database_.refresh_active_mtus()) adapt_device_mtu();
 }
 

@@ -45,7 +45,7 @@ class Worker {
   void let_guests_in();
   void read_device(TimePoint now);
   void read_socket(OuterSocket& socket, TimePoint now);
-  void tick();
+  void tick(TimePoint now);
   void adapt_device_mtu();
   OuterSockets choose_sockets() const;
 

@@ -14,7 +14,7 @@ struct DropCounters {
   std::atomic<std::uint64_t> malformed{0};          // inner or outer packet is not what it claims
   std::atomic<std::uint64_t> no_policy{0};          // outbound, nothing in the SPD matches
   std::atomic<std::uint64_t> denied{0};             // outbound, a drop policy
-  std::atomic<std::uint64_t> trapped{0};            // outbound, waiting for an SA
+  std::atomic<std::uint64_t> trapped{0};            // outbound, no SA came, or too many waited
   std::atomic<std::uint64_t> no_sa{0};              // outbound SA is gone or used up
   std::atomic<std::uint64_t> too_big{0};            // outbound, answered with ICMP
   std::atomic<std::uint64_t> send_failed{0};        // the kernel refused a train

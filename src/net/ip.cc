@@ -8,8 +8,7 @@ namespace culvert {
 namespace {
 
 constexpr int kMaxExtensionHeaders = 8;
-constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragmentHeader = 44, kAh = 51,
-                       kDestinationOptions = 60, kDccp = 33, kSctp = 132, kUdpLite = 136;
+constexpr std::uint8_t kDccp = 33, kSctp = 132, kUdpLite = 136;
 
 std::unexpected<Error> bad(Reason reason, std::size_t offset) {
   return fail(Fault::peer_misbehaved, reason, 0, static_cast<std::uint32_t>(offset));
@@ -68,8 +67,9 @@ Result<IpPacket> parse_v4(ByteView bytes) {
 Result<> walk_extensions(IpPacket& packet, ByteView bytes, std::uint8_t next) {
   std::size_t offset = ip::kIpv6Header;
   for (int i = 0; i < kMaxExtensionHeaders; ++i) {
-    const bool options = next == kHopByHop || next == kRouting || next == kDestinationOptions;
-    if (!options && next != kFragmentHeader && next != kAh) {
+    const bool options =
+        next == ip::kHopByHop || next == ip::kRouting || next == ip::kDestinationOptions;
+    if (!options && next != ip::kFragment && next != ip::kAh) {
       packet.protocol = next;
       packet.l4_offset = static_cast<std::uint16_t>(offset);
       return {};
@@ -78,9 +78,9 @@ Result<> walk_extensions(IpPacket& packet, ByteView bytes, std::uint8_t next) {
     const std::uint8_t* at = bytes.data() + offset;
     std::size_t size = 8;
     if (options) size = (at[1] + 1u) * 8;
-    if (next == kAh) size = (at[1] + 2u) * 4;
+    if (next == ip::kAh) size = (at[1] + 2u) * 4;
     if (packet.length - offset < size) return bad(Reason::bad_length, offset);
-    if (next == kFragmentHeader) {
+    if (next == ip::kFragment) {
       const auto field = load_be<std::uint16_t>(at + 2);
       if ((field & 0xfff8) != 0) {
         packet.fragment = Fragment::later;
@@ -125,16 +125,24 @@ Result<IpPacket> parse_ip(ByteView bytes) {
   }
 }
 
-void set_ecn(MutableBytes packet, std::uint8_t ecn) {
-  if (packet[0] >> 4 == 6) {  // the traffic class straddles the first two octets
-    packet[1] = static_cast<std::uint8_t>((packet[1] & ~0x30) | (ecn << 4));
+void set_traffic_class(MutableBytes packet, std::uint8_t traffic_class) {
+  if (packet[0] >> 4 == 6) {  // it straddles the first two octets
+    packet[0] = static_cast<std::uint8_t>((packet[0] & 0xf0) | traffic_class >> 4);
+    packet[1] = static_cast<std::uint8_t>((packet[1] & 0x0f) | traffic_class << 4);
     return;
   }
   std::uint16_t before, after;
   std::memcpy(&before, packet.data(), sizeof before);
-  packet[1] = static_cast<std::uint8_t>((packet[1] & ~ip::kEcnMask) | ecn);
+  packet[1] = traffic_class;
   std::memcpy(&after, packet.data(), sizeof after);
   update_checksum(packet.data() + 10, before, after);
+}
+
+void set_ecn(MutableBytes packet, std::uint8_t ecn) {
+  const bool v6 = packet[0] >> 4 == 6;
+  const auto old =
+      v6 ? static_cast<std::uint8_t>(load_be<std::uint16_t>(packet.data()) >> 4) : packet[1];
+  set_traffic_class(packet, static_cast<std::uint8_t>((old & ip::kDscpMask) | ecn));
 }
 
 void write_ipv4_checksum(MutableBytes header) {

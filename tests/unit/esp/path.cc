@@ -1,98 +1,20 @@
 // The whole way of packets within one process: a device's super-packets through Outbound, a UDP
 // socket pair on the loopback interface, and Inbound to another device.
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <map>
 
-#include "esp/inbound.h"
-#include "esp/outbound.h"
-#include "packets.h"
+#include "end.h"
 
 namespace culvert::esp {
 namespace {
 
+using namespace testing_ends;
 using namespace testing_packets;
 
 constexpr SaPairId kPair{5};
 constexpr PolicyId kPolicy{6};
 constexpr CipherSpec kGcm{Encr::aes_gcm_16, 128, Integ::none};
-
-class Recorder : public PacketSink {
- public:
-  bool write(std::span<const iovec> pieces) override {
-    VirtioHeader header;
-    std::memcpy(&header, pieces[0].iov_base, sizeof header);
-    Bytes packet;
-    for (const iovec& piece : pieces.subspan(1))
-      append(packet, {static_cast<const std::uint8_t*>(piece.iov_base), piece.iov_len});
-    ++writes;
-    const auto parsed = parse_ip(packet);
-    EXPECT_TRUE(parsed);
-    const auto segmenter = Segmenter::make(header, packet, *parsed);
-    EXPECT_TRUE(segmenter);
-    for (std::size_t i = 0; i < segmenter->count(); ++i) {
-      packets.emplace_back(segmenter->size(i));
-      segmenter->write(i, packets.back().data());
-    }
-    return true;
-  }
-  std::size_t writes = 0;
-  std::vector<Bytes> packets;
-};
-
-OuterSocket open_socket() {
-  bool no_family = false;
-  auto socket = OuterSocket::open(OuterSocket::Kind::udp, Family::v4, 0, 0, no_family);
-  EXPECT_TRUE(socket) << socket.error();
-  return std::move(*socket);
-}
-
-const IpAddress kLoopback = IpAddress::v4(0x7f000001);
-
-// One end: a database and both directions.
-struct End {
-  explicit End(unsigned mtu = 1'500) : path_mtu(mtu) {}
-
-  WorkerContext context() { return {database, notices, device, drops}; }
-  Endpoint endpoint() const { return {kLoopback, socket.port()}; }
-  Result<> apply(SadOp op) { return database.apply(std::move(op), statistics); }
-  void send(const VirtioHeader& header, ByteView packet) {
-    outbound.packet(header, packet, now);
-    outbound.flush(now);
-  }
-  void receive() {
-    for (int i = 0; i < 50; ++i) {
-      const auto buffers = batch.receive(socket);
-      for (const Received& buffer : buffers) inbound.received(OuterSocket::Kind::udp, buffer, now);
-      inbound.flush(now);
-      if (buffers.empty()) break;
-    }
-  }
-
-  unsigned path_mtu;
-  TimePoint now{std::chrono::seconds(100)};
-  OuterSocket socket = open_socket();
-  CipherEngine engine;
-  Database database{engine, [this](const Endpoint&, const Endpoint&) { return path_mtu; }};
-  NoticeQueue notices{make_event()};
-  Recorder device;
-  DropCounters drops;
-  std::vector<Bytes> ike;
-  Inbound::IkeSink sink = [this](const Datagram& datagram) {
-    ike.push_back(to_bytes(datagram.payload));
-  };
-  Inbound inbound{context(), {true, true, true}, sink, socket.port()};
-  Outbound outbound{context(), {&socket, nullptr, nullptr, nullptr}};
-  ReceiveBatch batch;
-  std::shared_ptr<PairStatistics> statistics = std::make_shared<PairStatistics>();
-};
-
-TrafficSelector net(const char* prefix, std::uint8_t protocol = 0, std::uint16_t start = 0,
-                    std::uint16_t end = 65'535) {
-  const Prefix parsed = Prefix::parse(prefix).value();
-  return {parsed.first(), parsed.last(), protocol, start, end};
-}
 
 class Path : public testing::Test {
  protected:
@@ -174,9 +96,9 @@ TEST_F(Path, TrainsOfMixedSizesAndClassesArriveInOrder) {
     Flow flow;
     flow.source_port = static_cast<std::uint16_t>(1'000 + i);  // never coalesced
     sent.push_back(udp_packet(flow, pattern(size, i), i % 5 == 0 ? 0xb8 : 0));
-    a.outbound.packet({}, sent.back(), a.now);
+    a.outbound->packet({}, sent.back(), a.now);
   }
-  a.outbound.flush(a.now);
+  a.outbound->flush(a.now);
   b.receive();
   auto got = b.device.packets;
   EXPECT_THAT(got, testing::UnorderedElementsAreArray(sent));
@@ -208,8 +130,8 @@ TEST_F(Path, CopiesEcnOutwardsAndMergesItInwards) {
 
 TEST_F(Path, ATrainHasOneTrafficClass) {
   for (const std::uint8_t traffic_class : {0x00, 0xb8, 0xb8, 0x02})
-    a.outbound.packet({}, udp_packet({}, pattern(100), traffic_class), a.now);
-  a.outbound.flush(a.now);
+    a.outbound->packet({}, udp_packet({}, pattern(100), traffic_class), a.now);
+  a.outbound->flush(a.now);
   std::map<std::uint8_t, std::size_t> packets;
   for (const Received& buffer : b.batch.receive(b.socket))
     packets[buffer.traffic_class] += (buffer.data.size() + buffer.segment - 1) / buffer.segment;
@@ -227,9 +149,13 @@ TEST_F(Path, InnerPacketsMustMatchTheSelectors) {
   EXPECT_EQ(carry(udp_packet({}, pattern(10))).size(), 1u);
 }
 
-TEST_F(Path, ATrapAsksOnceASecond) {
+TEST_F(Path, ATrapAsksOnceASecondAndLosesNothing) {
   ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, SaPairId{}}));
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(carry(tcp_packet({}, {}, pattern(10))).empty());
+  std::vector<Bytes> sent;
+  for (std::uint8_t i = 0; i < 5; ++i) {
+    sent.push_back(udp_packet({}, pattern(10, i)));
+    EXPECT_TRUE(carry(sent.back()).empty());
+  }
   auto notices = a.notices.take();
   ASSERT_EQ(notices.size(), 1u);
   const auto& acquire = std::get<Acquire>(notices[0]);
@@ -238,13 +164,45 @@ TEST_F(Path, ATrapAsksOnceASecond) {
   EXPECT_EQ(acquire.local.last, Flow{}.source);
   EXPECT_EQ(acquire.local.start_port, 40'000);
   EXPECT_EQ(acquire.remote.end_port, 5'201);
-  EXPECT_EQ(acquire.remote.protocol, ip::kTcp);
+  EXPECT_EQ(acquire.remote.protocol, ip::kUdp);
   a.now += std::chrono::seconds(1);
-  carry(tcp_packet({}, {}, pattern(10)));
+  sent.push_back(udp_packet({}, pattern(10, 9)));
+  carry(sent.back());
   EXPECT_EQ(count<Acquire>(a.notices.take()), 1u);
-  EXPECT_EQ(a.drops.trapped.load(), 6u);
+  a.outbound->release_held({}, a.now);
+  b.receive();
+  EXPECT_TRUE(b.device.packets.empty()) << "there is no SA yet";
   ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, kPair}));
-  EXPECT_EQ(carry(tcp_packet({}, {}, pattern(10))).size(), 1u);
+  a.outbound->release_held({PolicyId{77}, {}}, a.now);
+  a.outbound->release_held({{}, SelectorSet({net("10.77.0.0/16")})}, a.now);
+  b.receive();
+  EXPECT_TRUE(b.device.packets.empty()) << "another policy's turn";
+  a.outbound->release_held({kPolicy, {}}, a.now);
+  b.receive();
+  ASSERT_EQ(b.device.packets.size(), sent.size());
+  for (std::size_t i = 0; i < sent.size(); ++i)  // all, and in order
+    EXPECT_TRUE(equal(ByteView(b.device.packets[i]).subspan(20), ByteView(sent[i]).subspan(20)));
+  EXPECT_EQ(a.drops.trapped.load(), 0u);
+}
+
+TEST_F(Path, KeptPacketsAreBounded) {
+  ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, SaPairId{}}));
+  constexpr std::size_t kMost = HeldPackets::kPacketsPerPolicy;
+  for (std::size_t i = 0; i < kMost + 3; ++i) carry(udp_packet({}, pattern(10)));
+  EXPECT_EQ(a.drops.trapped.load(), 3u);
+  a.now += HeldPackets::kLifetime + std::chrono::seconds(1);
+  a.outbound->tick(a.now);
+  EXPECT_EQ(a.drops.trapped.load(), kMost + 3);
+  ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, kPair}));
+  a.outbound->release_held({}, a.now);
+  b.receive();
+  EXPECT_TRUE(b.device.packets.empty());
+  // Bounded over all policies, too.
+  HeldPackets held;
+  std::size_t kept = 0;
+  for (std::uint64_t i = 0; i < 5'000; ++i)
+    kept += held.hold(PolicyId{i + 1}, {}, Bytes(100), a.now) ? 1 : 0;
+  EXPECT_EQ(kept, HeldPackets::kPackets);
 }
 
 TEST_F(Path, NothingLeavesWithoutAPolicyOrAnSa) {
@@ -304,10 +262,10 @@ TEST_F(Path, TooBigPacketsAreAnswered) {
 }
 
 TEST_F(Path, IcmpIsRateLimited) {
-  for (int i = 0; i < 500; ++i) a.outbound.packet({}, udp_packet({}, pattern(1'500)), a.now);
+  for (int i = 0; i < 500; ++i) a.outbound->packet({}, udp_packet({}, pattern(1'500)), a.now);
   EXPECT_EQ(a.device.packets.size(), 100u);
   a.now += std::chrono::seconds(1);
-  a.outbound.packet({}, udp_packet({}, pattern(1'500)), a.now);
+  a.outbound->packet({}, udp_packet({}, pattern(1'500)), a.now);
   EXPECT_EQ(a.device.packets.size(), 101u);
 }
 
@@ -376,7 +334,7 @@ TEST_F(Path, SeparatesIkeFromEsp) {
 
 TEST_F(Path, SplitsCoalescedIke) {
   Bytes three = {0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 3};
-  b.inbound.received(OuterSocket::Kind::udp, {three, b.endpoint(), a.endpoint(), 0, 6}, b.now);
+  b.inbound.received(OuterSocket::Kind::udp, {three, b.endpoint(), a.endpoint(), 0, 6, {}}, b.now);
   EXPECT_EQ(b.ike, (std::vector<Bytes>{{1, 1}, {2, 2}, {3}}));
 }
 
@@ -390,7 +348,7 @@ TEST_F(Path, SealsAnyInnerProtocolButForwardsOnlyIp) {
     auto op = sealer.prepare(packet.data(), inner.size(), next);
     sealer.seal({&*op, 1});
     b.inbound.received(OuterSocket::Kind::udp,
-                       {packet, b.endpoint(), a.endpoint(), 0, packet.size()}, b.now);
+                       {packet, b.endpoint(), a.endpoint(), 0, packet.size(), {}}, b.now);
     b.inbound.flush(b.now);
   }
   EXPECT_TRUE(b.device.packets.empty());
@@ -398,16 +356,23 @@ TEST_F(Path, SealsAnyInnerProtocolButForwardsOnlyIp) {
 }
 
 TEST_F(Path, RefusesWhatItCannotDo) {
-  InstallSa transport = sa(Direction::in);
-  transport.pair = SaPairId{9};
-  transport.spi = 9;
-  transport.mode = Mode::transport;
-  EXPECT_EQ(b.apply(std::move(transport)).error().reason, Reason::unsupported);
-  InstallSa ah = sa(Direction::in);
-  ah.pair = SaPairId{9};
-  ah.spi = 9;
-  ah.protocol = IpsecProtocol::ah;
-  EXPECT_EQ(b.apply(std::move(ah)).error().reason, Reason::unsupported);
+  const auto refused = [&](auto change) {
+    InstallSa op = sa(Direction::in);
+    op.pair = SaPairId{9};
+    op.spi = 9;
+    change(op);
+    const auto result = b.apply(std::move(op));
+    return !result && result.error().reason == Reason::unsupported;
+  };
+  EXPECT_TRUE(refused([](InstallSa& op) { op.mode = Mode::beet; }));
+  EXPECT_TRUE(refused([](InstallSa& op) { op.mark = {1, 1}; }));
+  EXPECT_TRUE(refused([](InstallSa& op) { op.if_id = 7; }));
+  EXPECT_TRUE(refused([](InstallSa& op) {  // AH knows no UDP encapsulation
+    op.protocol = IpsecProtocol::ah;
+    op.cipher = {Encr::none, 0, Integ::hmac_sha2_256_128};
+    op.keys = {{}, Key(pattern(32))};
+  }));
+  EXPECT_TRUE(refused([](InstallSa& op) { op.cipher = {Encr::none, 0, Integ::hmac_sha1_96}; }));
   EXPECT_EQ(b.apply(sa(Direction::in)).error().reason, Reason::invalid_argument);
   EXPECT_EQ(b.apply(DeleteSa{SaPairId{77}, Direction::in}).error().reason, Reason::not_found);
   EXPECT_EQ(b.apply(DeletePolicy{PolicyId{77}}).error().reason, Reason::not_found);

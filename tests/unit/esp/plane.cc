@@ -4,22 +4,18 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <gtest/gtest.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 
 #include <atomic>
 #include <fstream>
-#include <thread>
 
-#include "esp/file_descriptor.h"
 #include "esp/netlink.h"
-#include "esp/socket_address.h"
+#include "namespace.h"
 
 namespace culvert::esp {
 namespace {
+
+using namespace testing_namespace;
 
 constexpr SaPairId kPair{3};
 constexpr PolicyId kPolicy{4};
@@ -28,38 +24,6 @@ constexpr CipherSpec kGcm{Encr::aes_gcm_16, 128, Integ::none};
 TrafficSelector net(const char* prefix) {
   const Prefix parsed = Prefix::parse(prefix).value();
   return {parsed.first(), parsed.last()};
-}
-
-// The loopback interface, up, with a second address to send from.
-void set_up_loopback() {
-  const FileDescriptor fd(socket(AF_INET, SOCK_DGRAM, 0));
-  ifreq request{};
-  request.ifr_name[0] = 'l';
-  request.ifr_name[1] = 'o';
-  request.ifr_flags = IFF_UP;
-  ioctl(fd.get(), SIOCSIFFLAGS, &request);
-  ifreq address{};
-  std::string_view("lo:1").copy(address.ifr_name, IFNAMSIZ - 1);
-  auto& source = reinterpret_cast<sockaddr_in&>(address.ifr_addr);
-  source.sin_family = AF_INET;
-  source.sin_addr = to_in_addr(IpAddress::v4(0x0a010001));
-  ioctl(fd.get(), SIOCSIFADDR, &address);
-  source.sin_addr = to_in_addr(IpAddress::max(Family::v4));
-  ioctl(fd.get(), SIOCSIFNETMASK, &address);
-}
-
-// Runs `body` on a thread in a fresh network namespace, which the threads it starts share.
-template <class Body>
-void in_namespace(Body body) {
-  bool possible = true;
-  std::thread thread([&] {
-    possible = unshare(CLONE_NEWNET) == 0 && access("/dev/net/tun", R_OK | W_OK) == 0;
-    if (!possible) return;
-    set_up_loopback();
-    body();
-  });
-  thread.join();
-  if (!possible) GTEST_SKIP() << "needs root and /dev/net/tun";
 }
 
 std::unique_ptr<UserspacePlane> start_plane(UserspacePlane::IkeSink sink = [](const Datagram&) {}) {
