@@ -25,6 +25,8 @@ inline constexpr std::size_t kMaxIdentitySize = 2'048;
 inline constexpr std::size_t kMaxHalfOpen = 100'000;       // responder, per shard
 inline constexpr std::size_t kCookieThreshold = 64;        // half-open before cookies are asked for
 inline constexpr std::size_t kMaxHalfOpenPerAddress = 32;  // before cookies, per source address
+// How often one IKE_SA_INIT request is answered: its sender may have lied about the address.
+inline constexpr std::uint8_t kMaxFirstResponses = 16;
 inline constexpr Duration kHalfOpenLifetime = std::chrono::seconds(30);
 inline constexpr std::size_t kMaxChildrenPerIkeSa = 256;
 inline constexpr std::size_t kMaxCookieRetries = 4;  // COOKIE and INVALID_KE rounds, initiator

@@ -82,6 +82,12 @@ ChildFailure selector_failure(const IkeSa& sa, const ConnectionRef& connection,
                                        std::move(local), std::move(remote)}};
 }
 
+constexpr std::string_view kSpiWanted = "an SPI of four octets, above 255";
+// RFC 4303, 2.1: zero is never sent, 1 to 255 are reserved.
+bool is_usable_spi(ByteView spi) {
+  return spi.size() == 4 && load_be<std::uint32_t>(spi.data()) > 255;
+}
+
 ChildFailure malformed(std::string_view what) {
   return {NotifyType::invalid_syntax,
           {},
@@ -243,7 +249,7 @@ std::expected<ChildAgreement, ChildFailure> accept_answer(const ChildOffer& offe
   const ChildConfig& config = *offer.config;
   auto choice = verify_choice(config.proposals, *answer, in_ike_auth);
   if (!choice) return std::unexpected(proposal_failure(config, std::move(choice.error())));
-  if (choice->peer_spi.size() != 4) return std::unexpected(malformed("an SPI of four octets"));
+  if (!is_usable_spi(choice->peer_spi)) return std::unexpected(malformed(kSpiWanted));
 
   ChildAgreement agreement;
   agreement.config = offer.config;
@@ -294,7 +300,7 @@ std::expected<ChildAgreement, ChildFailure> agree(Host& host, const IkeSa& sa,
   options.provider = &host.provider();
   auto choice = select_proposal(config.proposals, *offer, options);
   if (!choice) return std::unexpected(proposal_failure(config, std::move(choice.error())));
-  if (choice->peer_spi.size() != 4) return std::unexpected(malformed("an SPI of four octets"));
+  if (!is_usable_spi(choice->peer_spi)) return std::unexpected(malformed(kSpiWanted));
   const bool transport = wire::find_notify(payloads, NotifyType::use_transport_mode) != nullptr;
   if (config.mode == Mode::transport && !transport)
     return std::unexpected(ChildFailure{

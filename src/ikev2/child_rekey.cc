@@ -100,7 +100,9 @@ void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,
                                 const wire::Notify& rekey) {
   const auto protocol =
       rekey.protocol == wire::ProtocolId::ah ? IpsecProtocol::ah : IpsecProtocol::esp;
-  ChildSa* old = rekey.spi.size() == 4
+  const bool names_child = rekey.protocol == wire::ProtocolId::ah ||
+                           rekey.protocol == wire::ProtocolId::esp;  // RFC 7296, 1.3.3
+  ChildSa* old = names_child && rekey.spi.size() == 4
                      ? sa.child_by_outbound_spi(protocol, load_be<std::uint32_t>(rekey.spi.data()))
                      : nullptr;
   // It may be what our own request is making, whose answer is lost or late.

@@ -94,7 +94,10 @@ void answer_again(Host& host, IkeSa& sa, const wire::Header& header, const Datag
   if (!wanted)
     return drop(host, sa, datagram, wanted.error().reason, "repeated request",
                 wanted.error().offset);
-  if (*wanted) repeat_response(host, sa, header.message_id);
+  if (!*wanted) return;
+  if (sa.last_response.empty())
+    return drop(host, sa, datagram, Reason::bad_order, "a message ID of IKE_SA_INIT");
+  repeat_response(host, sa, header.message_id);
 }
 
 // A verified message, in one datagram or out of the fragments of which this is the last missing.

@@ -29,7 +29,7 @@ Result<> check_position(const Reassembly* known, const wire::Header& header,
                         const wire::FragmentPosition& position) {
   if (position.total > limits::kMaxFragments) return refuse(Reason::too_large);
   if (!known) return {};
-  if (!known->is_of(header)) return refuse(Reason::bad_value);
+  if (known->exchange() != header.exchange) return refuse(Reason::bad_value);
   if (position.total < known->total()) return refuse(Reason::no_match);
   if (position.total == known->total() && known->has(position.number))
     return refuse(Reason::no_match);
@@ -100,12 +100,11 @@ Result<std::optional<Reassembled>> collect_fragment(Host& host, IkeSa& sa,
                                                     TimePoint now) {
   if (!sa.fragmentation) return refuse(Reason::refused);
   auto& slot = sa.fragments[header.response ? 1 : 0];
-  // What is left of a message that came whole, or was superseded by one.
-  if (slot && !slot->is_of(header)) slot.reset();
   const wire::FragmentPosition position = TRY(wire::peek_fragment(datagram));
-  CHECK_OK(check_position(slot.get(), header, position));
+  const bool known = slot && slot->message_id() == header.message_id;
+  CHECK_OK(check_position(known ? slot.get() : nullptr, header, position));
   wire::Fragment fragment = TRY(wire::open_fragment(host.provider(), inbound_keys(sa), datagram));
-  if (!slot || position.total > slot->total())
+  if (!known || position.total > slot->total())
     begin_reassembly(host, sa, header, position.total, now);
   const bool fits = slot->add(std::move(fragment), datagram.size());
   if (!fits) {

@@ -44,9 +44,8 @@ class Reassembly {
   Reassembly(const Reassembly&) = delete;
   Reassembly& operator=(const Reassembly&) = delete;
 
-  bool is_of(const wire::Header& header) const {
-    return header.message_id == message_id_ && header.exchange == exchange_;
-  }
+  std::uint32_t message_id() const { return message_id_; }
+  wire::ExchangeType exchange() const { return exchange_; }
   bool has(std::uint16_t number) const;
   // False when the message grows too large. Precondition: it has no fragment of this number, and
   // the total is this one's.

@@ -86,18 +86,21 @@ bool identify(Host& host, IkeSa& sa, const Inbound& in) {
 }
 
 // The CHILD SA part of the response; a failure there leaves the IKE SA up (RFC 7296, 1.2).
-void answer_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
+// unless it is bad syntax, which is fatal (2.21.3): false.
+bool answer_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
                   Payloads& payloads) {
-  if (!wire::find<wire::Sa>(in.payloads, PayloadType::sa)) return;  // childless
+  if (!wire::find<wire::Sa>(in.payloads, PayloadType::sa)) return true;  // childless
   auto agreement = agree(host, sa, sa.connection, in.payloads, true);
   if (!agreement) {
     ChildFailure& failure = agreement.error();
     payloads.push_back(make_notify(failure.notify, std::move(failure.data)));
-    return emit(host, sa, std::move(failure.why));
+    emit(host, sa, std::move(failure.why));
+    return failure.notify != NotifyType::invalid_syntax;
   }
   add_agreement(*agreement, {}, payloads);
   install_child(host, sa, sa.in<Established>()->proof, *agreement,
                 {auth.nonce_i, auth.nonce_r, {}, false}, in.now);
+  return true;
 }
 
 // ---- initiator ----
@@ -179,8 +182,9 @@ void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   Payloads payloads;
   payloads.emplace_back(PayloadType::id_r, id_r);
   payloads.emplace_back(PayloadType::auth, std::move(*signature));
-  answer_child(host, sa, in, material, payloads);
+  const bool sound = answer_child(host, sa, in, material, payloads);
   send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, payloads);
+  if (!sound) close(sa, "failure");
 }
 
 void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {

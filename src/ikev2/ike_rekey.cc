@@ -25,6 +25,15 @@ Bytes spi_octets(std::uint64_t spi) {
   return octets;
 }
 
+// RFC 7296, 3.1: an IKE SPI is never zero.
+bool is_usable_spi(ByteView spi) {
+  return spi.size() == 8 && load_be<std::uint64_t>(spi.data()) != 0;
+}
+trace::MalformedMessage bad_spi(const Inbound& in) {
+  return {in.header.exchange, in.header.message_id, Reason::bad_value, 0,
+          "an IKE SPI of eight octets, not zero, names the new IKE SA"};
+}
+
 struct NewKeys {
   Role role;
   std::uint64_t spi_i, spi_r;
@@ -165,11 +174,13 @@ void handle_ike_rekey_request(Host& host, IkeSa& sa, const Inbound& in) {
   options.provider = &host.provider();
   auto choice = select_proposal(sa.connection->proposals,
                                 *wire::find<wire::Sa>(in.payloads, PayloadType::sa), options);
-  if (!choice || choice->peer_spi.size() != 8) {
+  if (!choice || !is_usable_spi(choice->peer_spi)) {
     if (!choice)
       emit(host, sa,
            trace::NoCommonProposal{"IKE", choice.error().type, std::move(choice.error().offered),
                                    std::move(choice.error().accepted), "ike"});
+    else
+      emit(host, sa, bad_spi(in));
     return refuse_create_child_sa(host, sa, in, NotifyType::no_proposal_chosen);
   }
   auto half = answer_ke(host, choice->suite.ke, theirs);
@@ -220,7 +231,7 @@ void handle_ike_rekey_response(Host& host, IkeSa& sa, const Inbound& in) {
   auto choice = verify_choice(proposals, *answer, false);
   auto secret =
       choice ? complete_ke(request.ke.get(), choice->suite.ke, find_ke(in.payloads)) : std::nullopt;
-  if (!secret || choice->peer_spi.size() != 8) {
+  if (!secret || !is_usable_spi(choice->peer_spi)) {
     emit(host, sa,
          trace::MalformedMessage{in.header.exchange, in.header.message_id, Reason::no_match, 0,
                                  "the answer to an IKE SA rekey"});

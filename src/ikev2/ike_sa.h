@@ -149,6 +149,7 @@ struct AuthMaterial {
 };
 struct HalfOpen {  // responder, IKE_SA_INIT is answered
   AuthMaterial auth;
+  std::uint8_t responses = 1;  // to the one request
 };
 struct AuthSent {  // initiator, IKE_AUTH is out
   AuthMaterial auth;

@@ -229,6 +229,8 @@ bool respond_to_ike_sa_init(Host& host, IkeSa& sa, const Inbound& in) {
   if (!choice) return false;
   sa.suite = choice->suite;
   if (choice->suite.ke != Ke{ke->method}) {
+    emit(host, sa,
+         trace::OtherMethodWanted{vici_name(choice->suite.ke), vici_name(Ke{ke->method})});
     send_unprotected_notify(host, in.header, in.datagram, NotifyType::invalid_ke_payload,
                             method_octets(choice->suite.ke));
     return false;

@@ -84,6 +84,8 @@ class Shard::Impl final : public ikev2::Host {
 
   // ---- messages (routing.cc) ----
   void answer_first_message(const wire::Header& header, const Datagram& datagram, TimePoint now);
+  void refuse_first_message(const wire::Header& header, const Datagram& datagram,
+                            const Error& error);
   bool repeat_first_response(const wire::Header& header, const Datagram& datagram);
   bool admit(const wire::Header& header, std::span<const wire::Payload> payloads,
              const Datagram& datagram, TimePoint now);

@@ -27,6 +27,7 @@ bool from_strangers(const trace::Body& body) {
          std::holds_alternative<trace::HalfOpenRefused>(body) ||
          std::holds_alternative<trace::NoConnectionForAddresses>(body) ||
          std::holds_alternative<trace::NoCommonProposal>(body) ||
+         std::holds_alternative<trace::OtherMethodWanted>(body) ||
          std::holds_alternative<trace::BadPublicValue>(body);
 }
 

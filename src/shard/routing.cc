@@ -22,7 +22,8 @@ void Shard::Impl::drop(const Datagram& datagram, Reason reason, std::string_view
 // RFC 7296, 2.5: a request of a higher major version is answered with the highest that we speak.
 void Shard::Impl::refuse_version(const wire::Header& header, const Datagram& datagram) {
   drop(datagram, Reason::unsupported_version, "major version");
-  if (header.major > 2 && !header.response)
+  constexpr std::uint8_t kResponseFlag = 0x20;
+  if (header.major > 2 && !(header.raw_flags & kResponseFlag))
     ikev2::send_unprotected_notify(*this, header, datagram, NotifyType::invalid_major_version, {});
 }
 
@@ -59,11 +60,15 @@ bool Shard::Impl::repeat_first_response(const wire::Header& header, const Datagr
   const auto at = half_open_.find({header.spi_i, datagram.remote});
   if (at == half_open_.end()) return false;
   IkeSa* sa = sas_.get(at->second);
-  const auto* half_open = sa ? sa->in<ikev2::HalfOpen>() : nullptr;
-  if (half_open && equal(half_open->auth.init_request, datagram.payload))
-    transmit({datagram.local, datagram.remote, half_open->auth.init_response});
-  else
+  auto* half_open = sa ? sa->in<ikev2::HalfOpen>() : nullptr;
+  if (!half_open || !equal(half_open->auth.init_request, datagram.payload)) {
     drop(datagram, Reason::no_match, "another IKE_SA_INIT with the SPI of a half-open IKE SA");
+  } else if (half_open->responses >= limits::kMaxFirstResponses) {
+    drop(datagram, Reason::exhausted, "IKE_SA_INIT answered too often");
+  } else {
+    ++half_open->responses;
+    transmit({datagram.local, datagram.remote, half_open->auth.init_response});
+  }
   return true;
 }
 
@@ -99,6 +104,20 @@ bool Shard::Impl::admit(const wire::Header& header, std::span<const wire::Payloa
   return false;
 }
 
+// Bad syntax gets no answer, since anyone could have sent it; RFC 7296, 2.5 wants one to an unknown
+// payload that is critical.
+void Shard::Impl::refuse_first_message(const wire::Header& header, const Datagram& datagram,
+                                       const Error& error) {
+  drop(datagram, error.reason, "IKE_SA_INIT request", error.offset);
+  if (error.reason != Reason::unsupported_critical) return;
+  Bytes data;
+  if (const auto type = wire::first_unknown_critical(
+          header.next_payload, ByteView(datagram.payload).subspan(wire::kHeaderSize)))
+    data.push_back(static_cast<std::uint8_t>(*type));
+  ikev2::send_unprotected_notify(*this, header, datagram, NotifyType::unsupported_critical_payload,
+                                 std::move(data));
+}
+
 void Shard::Impl::answer_first_message(const wire::Header& header, const Datagram& datagram,
                                        TimePoint now) {
   if (!header.initiator || header.message_id != 0 || header.spi_r != 0)
@@ -106,8 +125,7 @@ void Shard::Impl::answer_first_message(const wire::Header& header, const Datagra
   if (repeat_first_response(header, datagram)) return;
   if (shutting_down_) return drop(datagram, Reason::refused, "shutting down");
   auto message = wire::decode_message(datagram.payload);
-  if (!message)
-    return drop(datagram, message.error().reason, "IKE_SA_INIT request", message.error().offset);
+  if (!message) return refuse_first_message(header, datagram, message.error());
   if (!admit(header, message->payloads, datagram, now)) return;
 
   IkeSa& sa = create();
