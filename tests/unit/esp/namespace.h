@@ -38,6 +38,13 @@ inline void set_up_loopback() {
     int interface;
   } second{to_in6_addr(*IpAddress::parse("fd00::2")), 128, 1};
   ioctl(fd6.get(), SIOCSIFADDR, &second);
+  // The address can be used once the kernel has looked for duplicates.
+  sockaddr_storage bound;
+  const socklen_t size = to_sockaddr({*IpAddress::parse("fd00::2"), 0}, bound);
+  for (int i = 0; i < 2'000; ++i) {
+    if (bind(fd6.get(), reinterpret_cast<const sockaddr*>(&bound), size) == 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 // Runs `body` on a thread in a fresh network namespace, which the threads it starts share.
