@@ -49,7 +49,7 @@ void Outbound::process(const VirtioHeader& header, ByteView octets, const IpPack
   const auto segments = Segmenter::make(header, octets, parsed);
   if (!segments) return add_relaxed(context_.drops.malformed);
   const Decision& decision = decide(parsed);
-  if (decision.clear) return pass(*segments, parsed, now);
+  if (decision.clear) return pass(*segments, parsed, octets, now);
   OutboundSa* sa = admit(decision, header, parsed, octets, now);
   if (!sa || refuse_too_big(*sa, *segments, parsed, octets, now)) return;
   lay_out(*sa, *segments, parsed, octets, now);
@@ -122,27 +122,22 @@ void Outbound::tick(TimePoint now) {
   if (const std::size_t lost = held_.expire(now)) add_relaxed(context_.drops.trapped, lost);
 }
 
-void Outbound::pass(const Segmenter& segments, const IpPacket& parsed, TimePoint now) {
+void Outbound::pass(const Segmenter& segments, const IpPacket& parsed, ByteView octets,
+                    TimePoint now) {
   OuterSocket* socket = ip_socket(parsed.family());
   if (!socket) return add_relaxed(context_.drops.send_failed);
+  // What came in fragments goes in fragments, of a size that came here, too.
+  const std::size_t mtu = context_.database.smallest_inner_limit().value_or(kMinV6Mtu);
   for (std::size_t i = 0; i < segments.count(); ++i) {
     const std::size_t size = segments.size(i);
-    make_room(size, now);
+    const bool too_big = size > mtu && !parsed.dont_fragment;
+    make_room(too_big ? 3 * size : size, now);
     segments.write(i, arena_.get() + used_);
-    trains_.push_back({nullptr,
-                       socket,
-                       {},
-                       {parsed.destination, 0},
-                       used_,
-                       size,
-                       size,
-                       0,
-                       false,
-                       false,
-                       true,
-                       {},
-                       0});
+    Train train{nullptr, socket, {}, {parsed.destination, 0}, used_, size, size, 0, false, false,
+                true,    {},     0};
     used_ += size;
+    if (too_big) plan(train, transport_headers(octets), mtu);
+    trains_.push_back(train);
   }
 }
 
@@ -296,15 +291,14 @@ void Outbound::join_train(OutboundSa& sa, const Framing& framing, std::size_t si
       &sa,  socket_for(sa),        sa.local,           sa.remote,         offset,        size,
       size, framing.traffic_class, !whole && !too_big, !whole && too_big, dont_fragment, {},
       0};
-  if (whole && too_big) plan(train, framing.prefix);
+  if (whole && too_big) plan(train, framing.prefix, sa.outer_mtu);
   trains_.push_back(train);
 }
 
 // What we write whole no one else fragments: RFC 4302, 3.3.4 and RFC 4303, 3.3.4 put that after
 // protection.
-void Outbound::plan(Train& train, std::size_t headers) {
-  const auto fragments =
-      plan_fragments(train.remote.address.family(), headers, train.length, train.sa->outer_mtu);
+void Outbound::plan(Train& train, std::size_t headers, std::size_t mtu) {
+  const auto fragments = plan_fragments(train.remote.address.family(), headers, train.length, mtu);
   if (!fragments || fragments->total > 2 * train.length) return;
   train.fragments = *fragments;
   train.place = used_;

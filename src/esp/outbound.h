@@ -83,7 +83,7 @@ class Outbound {
                     ByteView octets, TimePoint now);
   void keep(Policy& policy, const VirtioHeader& header, const IpPacket& parsed, ByteView octets,
             TimePoint now);
-  void pass(const Segmenter& segments, const IpPacket& parsed, TimePoint now);
+  void pass(const Segmenter& segments, const IpPacket& parsed, ByteView octets, TimePoint now);
   bool refuse_too_big(const OutboundSa& sa, const Segmenter& segments, const IpPacket& parsed,
                       ByteView octets, TimePoint now);
   void answer(IcmpError error, const IpPacket& parsed, ByteView octets, std::size_t mtu,
@@ -99,7 +99,7 @@ class Outbound {
                     std::uint8_t* to);
   void join_train(OutboundSa& sa, const Framing& framing, std::size_t size);
   void make_room(std::size_t size, TimePoint now);
-  void plan(Train& train, std::size_t headers);
+  void plan(Train& train, std::size_t headers, std::size_t mtu);
   Outgoing outgoing(const Train& train);
   void seal_pending(TimePoint now);
   void expire(OutboundSa& sa, bool hard);

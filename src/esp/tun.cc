@@ -27,6 +27,8 @@ ifreq request_for(const std::string& name) {
   return request;
 }
 
+const std::string kV4Settings = "/proc/sys/net/ipv4/conf/";
+
 // Settings that only matter where they exist; a container may mount /proc/sys read-only.
 void write_setting(const std::string& path, std::string_view value) {
   const FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -42,6 +44,8 @@ char read_setting(const std::string& path) {
 }
 
 }  // namespace
+
+bool strict_reverse_path() { return read_setting(kV4Settings + "all/rp_filter") == '1'; }
 
 std::expected<Tun, std::string> Tun::open(const std::string& name, unsigned mtu) {
   if (name.empty() || name.size() >= IFNAMSIZ)
@@ -96,9 +100,8 @@ void Tun::probe_offloads() {
 // The device has no addresses: no router solicitations from it, and a strict reverse-path filter
 // would refuse what peers send from networks that are also reachable otherwise.
 void Tun::tune() {
-  const std::string v4 = "/proc/sys/net/ipv4/conf/";
-  if (read_setting(v4 + "all/rp_filter") == '1' || read_setting(v4 + name_ + "/rp_filter") == '1')
-    write_setting(v4 + name_ + "/rp_filter", "2");
+  const std::string own = kV4Settings + name_ + "/rp_filter";
+  if (strict_reverse_path() || read_setting(own) == '1') write_setting(own, "2");
   write_setting("/proc/sys/net/ipv6/conf/" + name_ + "/addr_gen_mode", "1");
 }
 

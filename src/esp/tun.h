@@ -25,6 +25,10 @@ class PacketSink {
   virtual bool write(std::span<const iovec> pieces) = 0;
 };
 
+// Whether the host refuses IPv4 packets from where it would not send to. Then what a peer sends
+// from an address that a policy protects is lost: the way back leads into the device.
+bool strict_reverse_path();
+
 class Tun final : public PacketSink {
  public:
   static constexpr unsigned kMinMtu = 1'280, kMaxMtu = 9'216;

@@ -92,6 +92,10 @@ Start Plane::begin(IkeSink ike_sink) {
   if (notices_.fd() < 0) return std::unexpected("cannot create an eventfd");
   CHECK_OK(open_sockets());
   tun_.emplace(TRY(Tun::open(options_.device, options_.mtu != 0 ? options_.mtu : kFirstMtu)));
+  if (strict_reverse_path())
+    missing_.push_back(
+        "packets from peers whose own address a policy protects (transport mode, 0.0.0.0/0): "
+        "net.ipv4.conf.all.rp_filter is 1, set it to 2");
   routes_ = TRY(RouteTable::make(
       {options_.route_table, options_.rule_priority, options_.mark, tun_->index()}));
   try {
