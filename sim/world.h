@@ -85,6 +85,7 @@ class World {
   void perform(Host& host, trace::Event&& event);
   void perform(Host& host, CommandDone&& done);
   void perform(Host& host, UpDown&& change);
+  void perform(Host&, SaNews&&) {}
   void perform(Host& host, ResolvePeer&& question);
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);

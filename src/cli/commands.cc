@@ -158,7 +158,13 @@ int down(const Options& options, const std::string& connection, const std::strin
 
 int reload(const Options& options) {
   return with_client(options, [&](Client& client) {
-    return report(options, client.request("reload-settings"), "the configuration was reloaded");
+    const auto answer = client.request("reload-settings");
+    std::string success = "the configuration was reloaded";
+    if (const auto* changes = answer ? answer->find_list("changes") : nullptr)
+      for (const auto& change : *changes) success += "\n" + printable(change);
+    else
+      success += "; nothing is different";
+    return report(options, answer, success);
   });
 }
 

@@ -72,8 +72,24 @@ std::vector<Cell> ike_row(const std::string& name, const Section& sa) {
           {age_of(sa, "rekey-time")}};
 }
 
+// "drop mail, pass lan" for a connection that consists of such policies; else empty.
+std::string shunts_of(const Section& connection) {
+  std::string text;
+  const auto* children = connection.find_section("children");
+  if (children == nullptr) return {};
+  for (const auto& element : children->elements()) {
+    const auto* child = std::get_if<Section>(&element.value);
+    const auto mode = child ? lower(child->get("mode")) : std::string();
+    if (mode != "pass" && mode != "drop") return {};
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", mode, element.name);
+  }
+  return text;
+}
+
 std::vector<Cell> idle_row(const std::string& name, const Section& connection,
                            const StatusInput& input) {
+  if (auto shunts = shunts_of(connection); !shunts.empty())
+    return {{name}, {"policy"}, {"-"}, {"-"}, {std::move(shunts)}};
   const auto failure = input.failures.find(name);
   const bool failed = failure != input.failures.end() && failure->second.get("failed") == "yes";
   std::vector<Cell> row{{name},

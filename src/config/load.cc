@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
+#include "config/child.h"
 #include "config/file.h"
 #include "config/overlaps.h"
 #include "config/secrets.h"
@@ -95,6 +97,25 @@ std::vector<Tunnel> read_tunnels(const Member& member, const TunnelContext& cont
   return tunnels;
 }
 
+// Shunts stand beside tunnels under names that no tunnel has.
+void read_shunts(const Member& member, std::span<const Tunnel> tunnels, Report& report,
+                 std::vector<ConnectionRef>& to) {
+  const auto* content = std::get_if<Table>(&member.value.content);
+  if (!content)
+    return report.error(member.value.at,
+                        fmt::format("'shunt': expected a table, found {}", kind_of(member.value)),
+                        "write [shunt.NAME]");
+  std::set<std::string_view> taken;
+  for (const Tunnel& tunnel : tunnels) taken.insert(tunnel.config.name);
+  for (const Member& one : *content) {
+    check_name("shunt", one, report);
+    if (taken.contains(one.key))
+      report.error(one.at, fmt::format("[shunt.{0}] has the name of [tunnel.{0}]", one.key),
+                   "give it another one");
+    if (auto shunt = read_shunt(one, report)) to.push_back(std::move(shunt));
+  }
+}
+
 Loaded read_root(const Table& root, Report& report, bool world_readable) {
   Loaded loaded;
   TableReader table(root, "the file", {}, report);
@@ -102,12 +123,15 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
   std::vector<Tunnel> tunnels;
   if (const Member* member = table.any("tunnel"))
     tunnels = read_tunnels(*member, {report, world_readable, loaded.settings.ike_port});
+  std::vector<ConnectionRef> shunts;
+  if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
   table.finish();
   check_overlaps(tunnels, report);
   loaded.secrets = assign_secrets(tunnels, report);
   for (Tunnel& tunnel : tunnels)
     loaded.connections.push_back(
         std::make_shared<const ConnectionConfig>(std::move(tunnel.config)));
+  std::ranges::move(shunts, std::back_inserter(loaded.connections));
   return loaded;
 }
 

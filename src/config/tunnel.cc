@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "config/child.h"
 #include "config/file.h"
 
 namespace culvert::config {
@@ -13,36 +14,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-enum class Keep { up, demand, passive };
-
-template <class T>
-using Words = std::pair<std::string_view, T>;
 constexpr auto kKeepWords = std::to_array<Words<Keep>>(
     {{"up", Keep::up}, {"demand", Keep::demand}, {"passive", Keep::passive}});
 constexpr auto kEncapWords = std::to_array<Words<Encap>>(
     {{"auto", Encap::automatic}, {"always", Encap::always}, {"never", Encap::never}});
-constexpr auto kModeWords =
-    std::to_array<Words<Mode>>({{"tunnel", Mode::tunnel}, {"transport", Mode::transport}});
+constexpr auto kChildlessWords = std::to_array<Words<Childless>>({{"allow", Childless::allow},
+                                                                  {"prefer", Childless::prefer},
+                                                                  {"force", Childless::force},
+                                                                  {"never", Childless::never}});
+constexpr auto kUniqueWords = std::to_array<Words<Unique>>({{"no", Unique::no},
+                                                            {"never", Unique::never},
+                                                            {"keep", Unique::keep},
+                                                            {"replace", Unique::replace}});
 
 constexpr Duration kDefaultDpd = 30s;
 constexpr Duration kDefaultIkeRekey = 4h;
-constexpr Duration kDefaultEspRekey = 1h;
-constexpr Duration kShortestRekey = 10s;
-constexpr Duration kLongestRekey = std::chrono::hours(24 * 365);
-constexpr std::size_t kMaxNameSize = 64;
-
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxNameSize && std::ranges::none_of(text, [](char c) {
-    const auto octet = static_cast<unsigned char>(c);
-    return octet < 0x20 || octet == 0x7f;
-  });
-}
-
-void check_name(std::string_view kind, const Member& member, Report& report) {
-  if (is_name(member.key)) return;
-  report.error(member.at, fmt::format("{} is not a name for a {}", in_quotes(member.key), kind),
-               fmt::format("use 1 to {} printable characters", kMaxNameSize));
-}
 
 // ---- values made of text ----
 
@@ -66,44 +52,6 @@ std::vector<AddressPattern> read_addresses(TableReader& table, std::string_view 
   // Any address makes the others superfluous, and an empty list means any.
   if (has_kind(patterns, AddressPattern::Kind::any)) patterns.clear();
   return patterns;
-}
-
-std::vector<SelectorConfig> read_selectors(TableReader& table, std::string_view key) {
-  std::vector<SelectorConfig> selectors;
-  for (const auto& text : table.texts(key)) {
-    if (auto selector = parse_selector(text.value)) {
-      selectors.push_back(*selector);
-    } else {
-      table.report().error(
-          text.at,
-          fmt::format("{}: {} is not a traffic selector", table.place(key), in_quotes(text.value)),
-          "write \"10.1.0.0/16\", \"10.1.0.1-10.1.0.9\", \"10.1.0.0/16[tcp/80]\" or \"dynamic\"");
-    }
-  }
-  if (selectors.size() > limits::kMaxSelectors)
-    table.report().error(table.at(), fmt::format("{}: more than {} traffic selectors",
-                                                 table.place(key), limits::kMaxSelectors));
-  return selectors;
-}
-
-std::vector<Proposal> read_proposals(TableReader& table, std::string_view key,
-                                     wire::ProtocolId protocol) {
-  std::vector<Proposal> proposals;
-  for (const auto& text : table.texts(key)) {
-    if (text.value == "default") {
-      std::ranges::move(default_proposals(protocol), std::back_inserter(proposals));
-    } else if (auto proposal = parse_proposal(text.value, protocol)) {
-      proposals.push_back(std::move(*proposal));
-    } else {
-      const ParseFailure& failure = proposal.error();
-      table.report().error(text.at, fmt::format("{}: {}", table.place(key), failure.message),
-                           did_you_mean(failure.suggestion));
-    }
-  }
-  if (proposals.size() > limits::kMaxProposals)
-    table.report().error(table.at(), fmt::format("{}: more than {} proposals", table.place(key),
-                                                 limits::kMaxProposals));
-  return proposals.empty() ? default_proposals(protocol) : proposals;
 }
 
 Identity read_identity(TableReader& table, std::string_view key) {
@@ -174,56 +122,6 @@ void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) 
 }
 
 // ---- CHILD SAs ----
-
-// Rekeying begins up to a tenth early, at random, and the SA is dead a tenth late.
-void set_esp_rekey(Duration rekey, ChildConfig& child) {
-  child.lifetime.rekey_time = rekey;
-  child.lifetime.life_time = rekey + rekey / 10;
-  child.lifetime.rand_time = rekey / 10;
-}
-
-void set_keep(Keep keep, ChildConfig& child) {
-  if (keep == Keep::passive) return;
-  const bool up = keep == Keep::up;
-  child.start_action = up ? StartAction::start : StartAction::trap;
-  child.close_action = up ? CloseAction::start : CloseAction::trap;
-  child.dpd_action = up ? DpdAction::start : DpdAction::trap;
-}
-
-bool has_family(const std::vector<SelectorConfig>& selectors, Family family) {
-  return std::ranges::any_of(selectors, [&](const SelectorConfig& selector) {
-    return selector.dynamic || selector.selector.first.family() == family;
-  });
-}
-
-// The keys that a tunnel without child tables shares with a child table. In a child table, what is
-// absent is as in the tunnel.
-ChildConfig read_child(TableReader& table, const ChildConfig& defaults) {
-  ChildConfig child = defaults;
-  if (auto local = read_selectors(table, "local"); !local.empty()) child.local = std::move(local);
-  if (auto remote = read_selectors(table, "remote"); !remote.empty())
-    child.remote = std::move(remote);
-  if (auto esp = read_proposals(table, "esp", wire::ProtocolId::esp); table.any("esp"))
-    child.proposals = std::move(esp);
-  if (const auto mode = table.choice<Mode>("mode", kModeWords)) child.mode = *mode;
-  if (const auto rekey = table.duration("esp_rekey", kShortestRekey, kLongestRekey))
-    set_esp_rekey(*rekey, child);
-  if (!(has_family(child.local, Family::v4) && has_family(child.remote, Family::v4)) &&
-      !(has_family(child.local, Family::v6) && has_family(child.remote, Family::v6)))
-    table.report().error(
-        table.at(),
-        fmt::format("{}: 'local' and 'remote' are of different address families", table.name()));
-  return child;
-}
-
-ChildConfig default_child(Keep keep) {
-  ChildConfig child;
-  child.local = child.remote = {SelectorConfig{.dynamic = true}};
-  child.proposals = default_proposals(wire::ProtocolId::esp);
-  set_esp_rekey(kDefaultEspRekey, child);
-  set_keep(keep, child);
-  return child;
-}
 
 Position position_of_remote(TableReader& table) {
   const Member* remote = table.any("remote");
@@ -308,11 +206,59 @@ Keep read_keep(TableReader& table, ConnectionConfig& config) {
   return keep;
 }
 
+// An IKE SA that could not be rekeyed or authenticated again lives for a tenth longer.
 void read_times(TableReader& table, ConnectionConfig& config) {
   config.dpd_delay = table.duration("dpd", 0s, 24h).value_or(kDefaultDpd);
   config.rekey_time =
       table.duration("ike_rekey", kShortestRekey, kLongestRekey).value_or(kDefaultIkeRekey);
-  config.over_time = config.rand_time = config.rekey_time / 10;
+  config.reauth_time = table.duration("reauth", kShortestRekey, kLongestRekey).value_or(0s);
+  const bool both = config.reauth_time > 0s;
+  const auto shorter = both ? std::min(config.rekey_time, config.reauth_time) : config.rekey_time;
+  config.over_time = config.rand_time = shorter / 10;
+}
+
+// RFC 7383: true, false, or "accept" to take fragments without sending any.
+void read_fragmentation(TableReader& table, ConnectionConfig& config) {
+  const Member* member = table.any("fragmentation");
+  if (!member) return;
+  if (const auto* wanted = std::get_if<bool>(&member->value.content)) {
+    config.fragmentation = *wanted ? Fragmentation::yes : Fragmentation::no;
+    return;
+  }
+  const auto* word = std::get_if<std::string>(&member->value.content);
+  if (!word || *word != "accept")
+    return table.wrong_type("fragmentation", member->value, "true, false or \"accept\"");
+  config.fragmentation = Fragmentation::accept;
+}
+
+// RFC 2474 and the names of RFC 2597 and RFC 3246: 46, "ef", "cs6", "af21".
+std::optional<std::uint8_t> parse_dscp(std::string_view name) {
+  const auto digit = [&](std::size_t at, char last) {
+    return name[at] >= '0' && name[at] <= last ? name[at] - '0' : -1;
+  };
+  if (name == "ef") return 46;
+  if (name.size() == 3 && name.starts_with("cs") && digit(2, '7') >= 0)
+    return static_cast<std::uint8_t>(8 * digit(2, '7'));
+  if (name.size() == 4 && name.starts_with("af") && digit(2, '4') > 0 && digit(3, '3') > 0)
+    return static_cast<std::uint8_t>(8 * digit(2, '4') + 2 * digit(3, '3'));
+  return std::nullopt;
+}
+
+void read_dscp(TableReader& table, ConnectionConfig& config) {
+  const Member* member = table.any("dscp");
+  if (!member) return;
+  const auto* name = std::get_if<std::string>(&member->value.content);
+  if (!name) {
+    config.dscp = static_cast<std::uint8_t>(table.integer("dscp", 0, 63).value_or(0));
+    return;
+  }
+  const auto value = parse_dscp(*name);
+  if (!value)
+    table.report().error(member->value.at,
+                         fmt::format("{}: {} is not a DSCP", table.place("dscp"), in_quotes(*name)),
+                         "write a number from 0 to 63, \"ef\", \"cs0\" to \"cs7\" or \"af11\" to "
+                         "\"af43\"");
+  config.dscp = value.value_or(0);
 }
 
 }  // namespace
@@ -340,6 +286,12 @@ Tunnel read_tunnel(const Member& member, const TunnelContext& context) {
   config.proposals = read_proposals(table, "ike", wire::ProtocolId::ike);
   config.encap = table.choice<Encap>("encap", kEncapWords).value_or(Encap::automatic);
   read_times(table, config);
+  read_fragmentation(table, config);
+  read_dscp(table, config);
+  config.mobike = table.boolean("mobike").value_or(true);
+  config.childless =
+      table.choice<Childless>("childless", kChildlessWords).value_or(Childless::allow);
+  config.unique = table.choice<Unique>("unique", kUniqueWords).value_or(Unique::no);
   read_children(table, read_keep(table, config), tunnel);
   table.finish();
   return tunnel;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "control/counter_book.h"
 #include "control/failure_book.h"
 #include "crypto/provider.h"
 #include "shard/command.h"
@@ -33,6 +34,7 @@ class Backend {
   virtual std::vector<ConnectionRef> connections() const = 0;  // ordered by name
   virtual ConnectionRef connection(const std::string& name) const = 0;
   virtual std::optional<Failure> last_failure(const std::string& connection) const = 0;
+  virtual CounterBook& counter_book() = 0;
 
   virtual const Provider& crypto() const = 0;
   // Facts about the data plane, one a line.
@@ -41,9 +43,9 @@ class Backend {
   virtual std::vector<std::pair<std::string, std::uint64_t>> event_counts() const = 0;
   virtual unsigned threads() const = 0;
 
-  // Reads the configuration file again and applies what differs. The error lists what is wrong;
-  // nothing was changed then.
-  virtual std::expected<void, std::string> reload() = 0;
+  // Reads the configuration file again and applies what differs: a sentence for each difference and
+  // what it leads to. The error lists what is wrong; nothing was changed then.
+  virtual std::expected<std::vector<std::string>, std::string> reload() = 0;
 };
 
 }  // namespace culvert::control

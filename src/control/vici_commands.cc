@@ -17,27 +17,35 @@ namespace culvert::vici {
 namespace {
 
 constexpr std::string_view kEvents[] = {
-    "log",       "control-log",    "list-sa",    "list-policy", "list-conn",
-    "list-cert", "list-authority", "ike-updown", "child-updown"};
+    "log",         "control-log",    "list-sa",    "list-policy",  "list-conn",
+    "list-cert",   "list-authority", "ike-updown", "child-updown", "ike-rekey",
+    "child-rekey", "ike-update",     "alert"};
 
-Message success() {
+// What an answer tells between `success` and `errmsg`.
+using Facts = std::initializer_list<std::pair<std::string_view, std::string>>;
+
+Message success(Facts facts = {}) {
   Message message;
   message.add("success", "yes");
+  for (const auto& [name, value] : facts) message.add(name, value);
   return message;
 }
 
-Message failure(std::string text) {
+Message failure(std::string text, Facts facts = {}) {
   Message message;
   // A value holds 64 KiB; the end of a sentence that long helps nobody.
   text.resize(std::min<std::size_t>(text.size(), 8'192));
-  message.add("success", "no").add("errmsg", std::move(text));
+  message.add("success", "no");
+  for (const auto& [name, value] : facts) message.add(name, value);
+  message.add("errmsg", std::move(text));
   return message;
 }
 
-Message outcome(const CommandDone& done, std::string_view what) {
-  if (done.success) return success();
-  return failure(done.explanation.empty() ? std::string(what)
-                                          : fmt::format("{}: {}", what, done.explanation));
+Message outcome(const CommandDone& done, std::string_view what, Facts facts = {}) {
+  if (done.success) return success(facts);
+  return failure(
+      done.explanation.empty() ? std::string(what) : fmt::format("{}: {}", what, done.explanation),
+      facts);
 }
 
 std::string text_of(const Message& request, std::string_view key) {
@@ -98,6 +106,11 @@ Reply::Next each(std::vector<T> items, Make make) {
       if (auto message = make((*items)[at++])) return message;
     return std::nullopt;
   };
+}
+
+void add_counts(const control::CounterBook::Counts& counts, Section& to) {
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    to.add(control::CounterBook::kNames[i], fmt::format("{}", counts[i]));
 }
 
 struct Target {
@@ -199,8 +212,8 @@ const Commands::Row* Commands::find(std::string_view name) {
       {"unload-pool", &Commands::no_pools},
       {"rekey", &Commands::rekey},
       {"redirect", &Commands::no_redirect},
-      {"get-counters", &Commands::no_counters},
-      {"reset-counters", &Commands::no_counters},
+      {"get-counters", &Commands::get_counters},
+      {"reset-counters", &Commands::reset_counters},
   };
   const auto* row = std::ranges::find(kRows, name, &Row::name);
   return row == std::end(kRows) ? nullptr : row;
@@ -228,8 +241,11 @@ void Commands::get_algorithms(Message&, const ReplyRef& reply) {
 }
 
 void Commands::reload_settings(Message&, const ReplyRef& reply) {
-  const auto reloaded = backend_.reload();
-  reply->respond(reloaded ? success() : failure(reloaded.error()));
+  auto reloaded = backend_.reload();
+  if (!reloaded) return reply->respond(failure(reloaded.error()));
+  auto answer = success();
+  if (!reloaded->empty()) answer.add_list("changes", std::move(*reloaded));
+  reply->respond(std::move(answer));
 }
 
 void Commands::load_conn(Message& request, const ReplyRef& reply) {
@@ -255,6 +271,7 @@ void Commands::unload_conn(Message& request, const ReplyRef& reply) {
     return reply->respond(failure(
         fmt::format("unload: connection {} not found{}", quoted(name), did_you_mean(name, known))));
   }
+  backend_.counter_book().forget(name);
   backend_.execute(UnloadConnection{{}, name}, [reply](const CommandDone& done) {
     reply->respond(outcome(done, "unloading the connection failed"));
   });
@@ -328,11 +345,9 @@ void Commands::terminate(Message& request, const ReplyRef& reply) {
   const SaFilter filter(request);
   if (filter.empty()) return reply->respond(failure("missing terminate selector"));
   const auto matches = fmt::format("{}", count_matches(backend_.list_sas(), filter));
-  if (matches == "0") {
-    auto answer = failure("no matching SAs to terminate found");
-    answer.add("matches", "0").add("terminated", "0");
-    return reply->respond(std::move(answer));
-  }
+  if (matches == "0")
+    return reply->respond(
+        failure("no matching SAs to terminate found", {{"matches", "0"}, {"terminated", "0"}}));
   reply->follow_log(about(filter.ike, filter.child.name, filter.ike_id, filter.child.unique_id),
                     number_of<unsigned>(request, "loglevel", 1));
   limit_time(request, reply, "SAs not terminated");
@@ -340,9 +355,9 @@ void Commands::terminate(Message& request, const ReplyRef& reply) {
   backend_.execute(
       Terminate{{}, filter.ike, filter.child.name, filter.ike_id, filter.child.unique_id, force},
       [reply, matches](const CommandDone& done) {
-        auto answer = outcome(done, "terminating SA failed");
-        answer.add("matches", matches).add("terminated", done.success ? matches : "0");
-        reply->respond(std::move(answer));
+        reply->respond(
+            outcome(done, "terminating SA failed",
+                    {{"matches", matches}, {"terminated", done.success ? matches : "0"}}));
       });
 }
 
@@ -352,15 +367,17 @@ void Commands::rekey(Message& request, const ReplyRef& reply) {
   if (parse_bool(request.get("reauth")).value_or(false))
     return reply->respond(failure("reauthentication on demand is not supported by Culvert yet"));
   const auto matches = fmt::format("{}", count_matches(backend_.list_sas(), filter));
+  if (matches == "0")
+    return reply->respond(failure("no matching SAs to rekey found", {{"matches", "0"}}));
   backend_.execute(Rekey{{}, filter.ike, filter.child.name, filter.ike_id, filter.child.unique_id},
                    [reply, matches](const CommandDone& done) {
-                     auto answer = outcome(done, "rekeying failed");
-                     answer.add("matches", matches);
-                     reply->respond(std::move(answer));
+                     reply->respond(outcome(done, "rekeying failed", {{"matches", matches}}));
                    });
 }
 
 void Commands::install(Message& request, const ReplyRef& reply) {
+  if (text_of(request, "child").empty())
+    return reply->respond(failure("missing configuration name"));
   const auto target = find_target(backend_, request);
   if (!target) return reply->respond(failure(target.error()));
   backend_.execute(
@@ -471,8 +488,38 @@ void Commands::no_redirect(Message&, const ReplyRef& reply) {
   reply->respond(failure("redirecting is not supported by Culvert"));
 }
 
-void Commands::no_counters(Message&, const ReplyRef& reply) {
-  reply->respond(failure("there are no counters per connection; culvert-status has the daemon's"));
+// With `all` those of each connection, with `name` of one, else those of the daemon, whose section
+// has no name.
+void Commands::get_counters(Message& request, const ReplyRef& reply) {
+  const auto& book = backend_.counter_book();
+  const auto name = text_of(request, "name");
+  Message answer;
+  auto& counters = answer.add_section("counters");
+  if (parse_bool(request.get("all")).value_or(false)) {
+    for (const auto& [connection, counts] : book.by_connection())
+      add_counts(counts, counters.add_section(connection));
+  } else if (name.empty()) {
+    add_counts(book.total(), counters.add_section(""));
+  } else if (const auto* counts = book.find(name)) {
+    add_counts(*counts, counters.add_section(name));
+  } else {
+    answer.add("success", "no").add("errmsg", "no counters found for this connection");
+    return reply->respond(std::move(answer));
+  }
+  answer.add("success", "yes");
+  reply->respond(std::move(answer));
+}
+
+void Commands::reset_counters(Message& request, const ReplyRef& reply) {
+  auto& book = backend_.counter_book();
+  const auto name = text_of(request, "name");
+  if (parse_bool(request.get("all")).value_or(false))
+    book.reset_connections();
+  else if (name.empty())
+    book.reset();
+  else
+    book.forget(name);
+  reply->respond(success());
 }
 
 }  // namespace culvert::vici

@@ -81,7 +81,8 @@ class Commands {
   void no_certificates(Message&, const ReplyRef&);
   void no_pools(Message&, const ReplyRef&);
   void no_redirect(Message&, const ReplyRef&);
-  void no_counters(Message&, const ReplyRef&);
+  void get_counters(Message&, const ReplyRef&);
+  void reset_counters(Message&, const ReplyRef&);
 
   control::Backend& backend_;
   std::chrono::system_clock::time_point started_;

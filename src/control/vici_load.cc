@@ -126,6 +126,13 @@ std::expected<ChildConfig, std::string> load_child(const std::string& path, cons
       return std::unexpected(fmt::format("invalid section: {}{}, config discarded", child_path,
                                          quoted_name(inner.name)));
   auto& config = draft.config;
+  const auto is_ah = [](const Proposal& proposal) {
+    return proposal.protocol == wire::ProtocolId::ah;
+  };
+  if (std::ranges::any_of(config.proposals, is_ah) && !std::ranges::all_of(config.proposals, is_ah))
+    return std::unexpected(fmt::format(
+        "{}ah_proposals and {}esp_proposals: a CHILD_SA is one or the other; config discarded",
+        child_path, child_path));
   if (config.local.empty()) config.local.push_back(*parse_selector("dynamic"));
   if (config.remote.empty()) config.remote.push_back(*parse_selector("dynamic"));
   if (config.proposals.empty()) config.proposals = default_proposals(wire::ProtocolId::esp);
@@ -180,6 +187,21 @@ std::expected<AuthConfig, std::string> finish_auth(const std::string& path,
   return draft->config;
 }
 
+// pass and drop policies are nobody's: a connection that has nothing else needs no authentication.
+std::expected<void, std::string> finish_both(const std::string& path,
+                                             const std::optional<AuthDraft>& local,
+                                             const std::optional<AuthDraft>& remote,
+                                             ConnectionConfig& config) {
+  if (config.has_only_shunts() && !local && !remote) return {};
+  auto ours = finish_auth(path + "local", local);
+  if (!ours) return std::unexpected(ours.error());
+  auto theirs = finish_auth(path + "remote", remote);
+  if (!theirs) return std::unexpected(theirs.error());
+  config.local = std::move(*ours);
+  config.remote = std::move(*theirs);
+  return {};
+}
+
 bool has_prefix(std::string_view text, std::string_view prefix) {
   return equal_without_case(text.substr(0, prefix.size()), prefix);
 }
@@ -210,12 +232,12 @@ std::expected<ConnectionConfig, std::string> load_connection(const std::string& 
           fmt::format("invalid section: {}{}, config discarded", path, quoted_name(element.name)));
     if (!loaded) return std::unexpected(loaded.error());
   }
-  auto local_auth = finish_auth(path + "local", local);
-  if (!local_auth) return std::unexpected(local_auth.error());
-  auto remote_auth = finish_auth(path + "remote", remote);
-  if (!remote_auth) return std::unexpected(remote_auth.error());
-  config.local = std::move(*local_auth);
-  config.remote = std::move(*remote_auth);
+  if (auto finished = finish_both(path, local, remote, config); !finished)
+    return std::unexpected(finished.error());
+  for (auto& child : config.children) {
+    if (child.if_id_in == 0) child.if_id_in = config.if_id_in;
+    if (child.if_id_out == 0) child.if_id_out = config.if_id_out;
+  }
   if (config.proposals.empty()) config.proposals = default_proposals(wire::ProtocolId::ike);
   derive_times(draft);
   return std::move(config);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "control/vici_values.h"
@@ -33,6 +34,9 @@ Outcome set_number(T& draft, std::string_view text) {
   draft.config.*Member = static_cast<Number>(*value);
   return {};
 }
+
+constexpr std::size_t kMaxInterfaceName = 15;     // Linux's IFNAMSIZ, without the final zero
+constexpr std::uint64_t kMaxPaddedSize = 65'535;  // no packet is longer
 
 constexpr std::string_view kTimeForm = "a time such as 30s, 5m, 4h or 1d";
 
@@ -151,6 +155,36 @@ Outcome set_unique(ConnectionDraft& draft, std::string_view text) {
   return set_word(draft.config.unique, text, kWords);
 }
 
+Outcome set_childless(ConnectionDraft& draft, std::string_view text) {
+  constexpr Word<Childless> kWords[] = {{"allow", Childless::allow},
+                                        {"prefer", Childless::prefer},
+                                        {"force", Childless::force},
+                                        {"never", Childless::never}};
+  return set_word(draft.config.childless, text, kWords);
+}
+
+Outcome set_dscp(ConnectionDraft& draft, std::string_view text) {
+  if (text.size() != 6 || text.find_first_not_of("01") != std::string_view::npos)
+    return expected_form("six binary digits such as 101110");
+  draft.config.dscp = 0;
+  for (const char digit : text)
+    draft.config.dscp = static_cast<std::uint8_t>(draft.config.dscp << 1 | (digit - '0'));
+  return {};
+}
+
+template <auto Member, class T>
+Outcome set_if_id(T& draft, std::string_view text) {
+  if (equal_without_case(text, "%unique")) {
+    draft.config.*Member = kUnique;
+    return {};
+  }
+  if (equal_without_case(text, "%unique-dir")) {
+    draft.config.*Member = kUniquePerDirection;
+    return {};
+  }
+  return set_number<Member>(draft, text);
+}
+
 Outcome set_auth(AuthDraft& draft, std::string_view text) {
   if (!equal_without_case(text, "psk"))
     return expected_form("supported by Culvert yet, only psk is");
@@ -167,11 +201,13 @@ Outcome set_id(AuthDraft& draft, std::string_view text) {
 }
 
 Outcome set_mode(ChildDraft& draft, std::string_view text) {
-  for (const std::string_view missing : {"transport", "transport_proxy", "beet"})
+  for (const std::string_view missing : {"transport_proxy", "beet"})
     if (equal_without_case(text, missing))
-      return expected_form("supported by Culvert yet, only tunnel, pass and drop are");
-  constexpr Word<Mode> kWords[] = {
-      {"tunnel", Mode::tunnel}, {"pass", Mode::pass}, {"drop", Mode::drop}};
+      return expected_form("supported by Culvert, only tunnel, transport, pass and drop are");
+  constexpr Word<Mode> kWords[] = {{"tunnel", Mode::tunnel},
+                                   {"transport", Mode::transport},
+                                   {"pass", Mode::pass},
+                                   {"drop", Mode::drop}};
   return set_word(draft.config.mode, text, kWords);
 }
 
@@ -205,6 +241,76 @@ Outcome check_hw_offload(ChildDraft&, std::string_view text) {
   // "auto" asks for it only where there is any.
   if (equal_without_case(text, "auto") || equal_without_case(text, "no")) return {};
   return expected_form("supported by Culvert, only no and auto are");
+}
+
+constexpr std::uint32_t kWholeMask = 0xffff'ffff;
+
+// "VALUE[/MASK]"; `specials` have a value that is no mark of its own.
+template <std::size_t N>
+Outcome set_mark(Mark& mark, std::string_view text, const Word<std::uint32_t> (&specials)[N]) {
+  const auto slash = std::min(text.find('/'), text.size());
+  const auto value_text = text.substr(0, slash);
+  const auto* special = std::ranges::find_if(
+      specials, [&](const auto& word) { return equal_without_case(word.name, value_text); });
+  const bool is_special = special != std::end(specials);
+  const auto value =
+      is_special ? std::optional<std::uint64_t>(special->value) : parse_number(value_text);
+  const auto mask = slash == text.size() ? std::optional<std::uint64_t>(kWholeMask)
+                                         : parse_number(text.substr(slash + 1));
+  if (!value || !mask || *value > kWholeMask || *mask > kWholeMask)
+    return expected_form(fmt::format("a mark such as 42, 0x2a/0xff or {}", specials[0].name));
+  mark.mask = static_cast<std::uint32_t>(*mask);
+  mark.value = static_cast<std::uint32_t>(is_special ? *value : *value & *mask);
+  return {};
+}
+
+template <auto Member>
+Outcome match_mark(ChildDraft& draft, std::string_view text) {
+  constexpr Word<std::uint32_t> kSpecials[] = {{"%unique", kUnique},
+                                               {"%unique-dir", kUniquePerDirection}};
+  return set_mark(draft.config.*Member, text, kSpecials);
+}
+
+template <auto Member>
+Outcome give_mark(ChildDraft& draft, std::string_view text) {
+  constexpr Word<std::uint32_t> kSpecials[] = {{"%same", kSameMark}};
+  return set_mark(draft.config.*Member, text, kSpecials);
+}
+
+Outcome set_tfc_padding(ChildDraft& draft, std::string_view text) {
+  if (equal_without_case(text, "mtu")) {
+    draft.config.tfc_padding = kPadToMtu;
+    return {};
+  }
+  const auto value = parse_number(text);
+  if (!value || *value > kMaxPaddedSize)
+    return expected_form(fmt::format("mtu or a number of bytes up to {}", kMaxPaddedSize));
+  draft.config.tfc_padding = static_cast<std::uint32_t>(*value);
+  return {};
+}
+
+Outcome set_copy_dscp(ChildDraft& draft, std::string_view text) {
+  constexpr Word<CopyDscp> kWords[] = {
+      {"out", CopyDscp::out}, {"in", CopyDscp::in}, {"yes", CopyDscp::yes}, {"no", CopyDscp::no}};
+  return set_word(draft.config.copy_dscp, text, kWords);
+}
+
+template <auto Member>
+Outcome set_text(ChildDraft& draft, std::string_view text) {
+  if (!is_printable(text)) return expected_form("printable text");
+  draft.config.*Member = text;
+  return {};
+}
+
+Outcome set_interface(ChildDraft& draft, std::string_view text) {
+  if (text.size() > kMaxInterfaceName)
+    return expected_form(
+        fmt::format("the name of an interface, at most {} characters", kMaxInterfaceName));
+  return set_text<&ChildConfig::interface>(draft, text);
+}
+
+Outcome add_ah_proposal(ChildDraft& draft, std::string_view text) {
+  return add_proposal(draft.config.proposals, text, wire::ProtocolId::ah);
 }
 
 Outcome add_ike_proposal(ConnectionDraft& draft, std::string_view text) {
@@ -241,13 +347,13 @@ constexpr Option<ConnectionDraft> kConnectionOptions[] = {
     {"pools", nullptr, "", true},
     {"aggressive", nullptr, "no"},
     {"pull", nullptr, "yes"},
-    {"dscp", nullptr, "000000"},
-    {"childless", nullptr, "allow"},
+    {"dscp", set_dscp},
+    {"childless", set_childless},
     {"send_cert", nullptr, "ifasked"},
     {"ppk_id", nullptr, ""},
     {"ppk_required", nullptr, "no"},
-    {"if_id_in", nullptr, "0"},
-    {"if_id_out", nullptr, "0"},
+    {"if_id_in", set_if_id<&Connection::if_id_in, ConnectionDraft>},
+    {"if_id_out", set_if_id<&Connection::if_id_out, ConnectionDraft>},
     {"mediation", nullptr, "no"},
     {"mediated_by", nullptr, ""},
     {"mediation_peer", nullptr, ""},
@@ -292,26 +398,26 @@ constexpr Option<ChildDraft> kChildOptions[] = {
     {"priority", set_number<&Child::priority, ChildDraft>},
     {"replay_window", set_number<&Child::replay_window, ChildDraft>},
     {"hw_offload", check_hw_offload},
-    {"ah_proposals", nullptr, "", true},
+    {"ah_proposals", add_ah_proposal, {}, true},
     {"sha256_96", nullptr, "no"},
-    {"updown", nullptr, ""},
-    {"hostaccess", nullptr, "no"},
+    {"updown", set_text<&Child::updown>},
+    {"hostaccess", set_bool<&Child::hostaccess, ChildDraft>},
     {"policies_fwd_out", nullptr, "no"},
-    {"ipcomp", nullptr, "no"},
-    {"interface", nullptr, ""},
-    {"mark_in", nullptr, "0"},
-    {"mark_in_sa", nullptr, "no"},
-    {"mark_out", nullptr, "0"},
-    {"set_mark_in", nullptr, "0"},
-    {"set_mark_out", nullptr, "0"},
-    {"if_id_in", nullptr, "0"},
-    {"if_id_out", nullptr, "0"},
+    {"ipcomp", set_bool<&Child::ipcomp, ChildDraft>},
+    {"interface", set_interface},
+    {"mark_in", match_mark<&Child::mark_in>},
+    {"mark_in_sa", set_bool<&Child::mark_in_sa, ChildDraft>},
+    {"mark_out", match_mark<&Child::mark_out>},
+    {"set_mark_in", give_mark<&Child::set_mark_in>},
+    {"set_mark_out", give_mark<&Child::set_mark_out>},
+    {"if_id_in", set_if_id<&Child::if_id_in, ChildDraft>},
+    {"if_id_out", set_if_id<&Child::if_id_out, ChildDraft>},
     {"label", nullptr, ""},
     {"label_mode", nullptr, "system"},
-    {"tfc_padding", nullptr, "0"},
-    {"copy_df", nullptr, "yes"},
-    {"copy_ecn", nullptr, "yes"},
-    {"copy_dscp", nullptr, "out"},
+    {"tfc_padding", set_tfc_padding},
+    {"copy_df", set_bool<&Child::copy_df, ChildDraft>},
+    {"copy_ecn", set_bool<&Child::copy_ecn, ChildDraft>},
+    {"copy_dscp", set_copy_dscp},
 };
 
 }  // namespace

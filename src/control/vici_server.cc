@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "control/vici_status.h"
+#include "trace/render.h"
 
 namespace culvert::vici {
 
@@ -200,10 +201,13 @@ void Server::remove(const std::shared_ptr<Session>& session) { std::erase(sessio
 
 void Server::publish(const trace::Event& event) {
   const auto level = log_level(event);
+  const bool alerts = trace::info_of(event).explains_failure;
+  Lazy alert([&] { return encode_event("alert", alert_event(event)); });
   Lazy log([&] { return encode_event("log", log_event(event)); });
   Lazy control([&] { return encode_event("control-log", log_event(event)); });
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     if (sessions_[i]->registered("log")) sessions_[i]->send_event(log.octets());
+    if (alerts && sessions_[i]->registered("alert")) sessions_[i]->send_event(alert.octets());
     if (sessions_[i]->follows(event, level)) sessions_[i]->send_event(control.octets());
   }
 }
@@ -212,6 +216,17 @@ void Server::publish(const UpDown& change) {
   const std::string_view name = change.child ? "child-updown" : "ike-updown";
   Lazy segment([&] {
     return encode_event(name, updown_event(change, backend_.now(), [this](SaPairId pair) {
+                          return backend_.counters(pair);
+                        }));
+  });
+  for (std::size_t i = 0; i < sessions_.size(); ++i)
+    if (sessions_[i]->registered(name)) sessions_[i]->send_event(segment.octets());
+}
+
+void Server::publish(const SaNews& news) {
+  const auto name = name_of(news);
+  Lazy segment([&] {
+    return encode_event(name, news_event(news, backend_.now(), [this](SaPairId pair) {
                           return backend_.counters(pair);
                         }));
   });

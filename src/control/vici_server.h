@@ -28,6 +28,7 @@ class Server {
 
   void publish(const trace::Event& event);
   void publish(const UpDown& change);
+  void publish(const SaNews& news);
 
   std::size_t clients() const { return sessions_.size(); }
 

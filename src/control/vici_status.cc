@@ -50,6 +50,18 @@ void add_condition(std::string_view name, bool holds, Section& to) {
   if (holds) to.add(name, "yes");
 }
 
+void add_if_ids(std::uint32_t in, std::uint32_t out, Section& to) {
+  if (in != 0) to.add("if-id-in", fmt::format("{:08x}", in));
+  if (out != 0) to.add("if-id-out", fmt::format("{:08x}", out));
+}
+
+void add_mark(std::string_view direction, const Mark& mark, Section& to) {
+  if (!mark) return;
+  to.add(fmt::format("mark-{}", direction), fmt::format("{:08x}", mark.value));
+  if (mark.mask != 0xffff'ffff)
+    to.add(fmt::format("mark-mask-{}", direction), fmt::format("{:08x}", mark.mask));
+}
+
 void add_tasks(std::string_view name, const std::vector<std::string>& tasks, Section& to) {
   if (!tasks.empty()) to.add_list(name, tasks);
 }
@@ -71,6 +83,7 @@ void list_ike(const IkeSaStatus& sa, TimePoint now, Section& to) {
   add_condition("nat-remote", sa.nat_remote, to);
   add_condition("nat-fake", sa.nat_fake, to);
   add_condition("nat-any", sa.nat_local || sa.nat_remote || sa.nat_fake, to);
+  add_if_ids(sa.if_id_in, sa.if_id_out, to);
   add_cipher(sa.suite.cipher, to);
   if (sa.suite.prf != Prf::none) to.add("prf-alg", vici_name(sa.suite.prf));
   if (sa.suite.ke != Ke::none) to.add("dh-group", vici_name(sa.suite.ke));
@@ -98,6 +111,9 @@ void list_installed(const ChildSaStatus& child, TimePoint now, const CounterQuer
   add_condition("encap", child.udp_encap, to);
   to.add("spi-in", fmt::format("{:08x}", child.spi_in))
       .add("spi-out", fmt::format("{:08x}", child.spi_out));
+  add_mark("in", child.mark_in, to);
+  add_mark("out", child.mark_out, to);
+  add_if_ids(child.if_id_in, child.if_id_out, to);
   add_cipher(child.suite.cipher, to);
   if (child.suite.ke != Ke::none) to.add("dh-group", vici_name(child.suite.ke));
   if (child.suite.esn == Esn::yes) to.add("esn", "1");
@@ -110,16 +126,20 @@ void list_installed(const ChildSaStatus& child, TimePoint now, const CounterQuer
 }
 
 void list_child(const ChildSaStatus& child, TimePoint now, const CounterQuery& counters,
-                Section& children) {
-  auto& to = children.add_section(fmt::format("{}-{}", child.name, child.unique_id));
+                Section& to) {
   to.add("name", child.name)
       .add("uniqueid", fmt::format("{}", child.unique_id))
       .add("reqid", fmt::format("{}", child.reqid))
       .add("state", child.state)
       .add("mode", std::string(mode_name(child.mode)));
-  if (child.state == "INSTALLED" || child.state == "REKEYING" || child.state == "REKEYED")
-    list_installed(child, now, counters, to);
+  if (child.state != "CREATED") list_installed(child, now, counters, to);
   to.add_list("local-ts", texts(child.local_ts)).add_list("remote-ts", texts(child.remote_ts));
+}
+
+void add_child(const ChildSaStatus& child, TimePoint now, const CounterQuery& counters,
+               Section& children) {
+  list_child(child, now, counters,
+             children.add_section(fmt::format("{}-{}", child.name, child.unique_id)));
 }
 
 std::string_view class_name(AuthKind kind) {
@@ -136,9 +156,10 @@ std::string_view class_name(AuthKind kind) {
   return {};
 }
 
-void add_auth(std::string_view name, const AuthConfig& auth, Section& to) {
+// A carrier of shunts has no authentication, and so no class.
+void add_auth(std::string_view name, const AuthConfig& auth, bool has_class, Section& to) {
   auto& section = to.add_section(name);
-  section.add("class", std::string(class_name(auth.kind)));
+  if (has_class) section.add("class", std::string(class_name(auth.kind)));
   if (!auth.id.is_any()) section.add("id", to_string(auth.id));
   section.add_list("groups", {}).add_list("cert_policy", {});
   section.add_list("certs", {}).add_list("cacerts", {});
@@ -183,6 +204,7 @@ void list_child_config(const ChildConfig& child, Section& children) {
       .add("close_action", std::string(action_name(child.close_action)))
       .add_list("local-ts", texts(child.local))
       .add_list("remote-ts", texts(child.remote));
+  if (!child.interface.empty()) to.add("interface", child.interface);
   if (child.priority != 0) to.add("priority", fmt::format("{}", child.priority));
 }
 
@@ -203,7 +225,7 @@ Message list_sa_event(const IkeSaStatus& sa, const ChildFilter& filter, TimePoin
   list_ike(sa, now, section);
   auto& children = section.add_section("child-sas");
   for (const auto& child : sa.children)
-    if (filter.fits(child)) list_child(child, now, counters, children);
+    if (filter.fits(child)) add_child(child, now, counters, children);
   return event;
 }
 
@@ -213,8 +235,50 @@ Message updown_event(const UpDown& change, TimePoint now, const CounterQuery& co
   auto& section = event.add_section(change.sa.name);
   list_ike(change.sa, now, section);
   if (change.child && *change.child < change.sa.children.size())
-    list_child(change.sa.children[*change.child], now, counters, section.add_section("child-sas"));
+    add_child(change.sa.children[*change.child], now, counters, section.add_section("child-sas"));
   return event;
+}
+
+std::string_view name_of(const SaNews& news) {
+  constexpr std::string_view kNames[] = {"ike-rekey", "child-rekey", "ike-update"};
+  static_assert(std::variant_size_v<SaNews> == std::size(kNames));
+  return kNames[news.index()];
+}
+
+Message news_event(const SaNews& news, TimePoint now, const CounterQuery& counters) {
+  Message event;
+  if (const auto* ike = std::get_if<IkeSaRekeyed>(&news)) {
+    auto& section = event.add_section(ike->successor.name);
+    list_ike(ike->old, now, section.add_section("old"));
+    list_ike(ike->successor, now, section.add_section("new"));
+  } else if (const auto* child = std::get_if<ChildSaRekeyed>(&news)) {
+    auto& section = event.add_section(child->sa.name);
+    list_ike(child->sa, now, section);
+    const auto& old = child->sa.children.front();
+    auto& both = section.add_section("child-sas").add_section(old.name);
+    list_child(old, now, counters, both.add_section("old"));
+    list_child(child->sa.children.back(), now, counters, both.add_section("new"));
+  } else {
+    const auto& changing = std::get<EndpointsChanging>(news);
+    event.add("local-host", changing.local.address.to_string())
+        .add("local-port", fmt::format("{}", changing.local.port))
+        .add("remote-host", changing.remote.address.to_string())
+        .add("remote-port", fmt::format("{}", changing.remote.port));
+    list_ike(changing.sa, now, event.add_section(changing.sa.name));
+  }
+  return event;
+}
+
+Message alert_event(const trace::Event& event) {
+  const auto& subject = event.subject;
+  Message message;
+  message.add("type", std::string(trace::info_of(event).name));
+  if (!subject.connection.empty()) message.add("ike", subject.connection);
+  if (!subject.child.empty()) message.add("child", subject.child);
+  if (subject.ike_unique_id != 0) message.add("uniqueid", fmt::format("{}", subject.ike_unique_id));
+  message.add("remote-host", subject.remote.address.to_string())
+      .add("msg", trace::sentence_of(event));
+  return message;
 }
 
 Message list_conn_event(const ConnectionConfig& connection) {
@@ -227,8 +291,9 @@ Message list_conn_event(const ConnectionConfig& connection) {
       .add("rekey_time", seconds(connection.rekey_time))
       .add("unique", std::string(unique_name(connection.unique)));
   if (connection.dpd_delay > Duration{}) to.add("dpd_delay", seconds(connection.dpd_delay));
-  add_auth("local-1", connection.local, to);
-  add_auth("remote-1", connection.remote, to);
+  const bool has_class = !connection.has_only_shunts();
+  add_auth("local-1", connection.local, has_class, to);
+  add_auth("remote-1", connection.remote, has_class, to);
   auto& children = to.add_section("children");
   for (const auto& child : connection.children) list_child_config(child, children);
   return event;

@@ -26,13 +26,18 @@ struct ChildFilter {
   }
 };
 
-// Bodies of the events list-sa, ike-updown and child-updown, list-conn, list-policy.
+// Bodies of events: list-sa, ike-updown and child-updown, list-conn, list-policy.
 Message list_sa_event(const IkeSaStatus& sa, const ChildFilter& filter, TimePoint now,
                       const CounterQuery& counters);
 Message updown_event(const UpDown& change, TimePoint now, const CounterQuery& counters);
+// ike-rekey, child-rekey and ike-update.
+std::string_view name_of(const SaNews& news);
+Message news_event(const SaNews& news, TimePoint now, const CounterQuery& counters);
 Message list_conn_event(const ConnectionConfig& connection);
 Message list_policy_event(const PolicyStatus& policy);
 
+// Culvert's own: a failure that `why` explains, as it happens.
+Message alert_event(const trace::Event& event);
 // Bodies of the events log and control-log.
 Message log_event(const trace::Event& event);
 // strongSwan's log levels: 1 is what an operator follows, 2 is detail, 3 is for developers.

@@ -16,6 +16,9 @@ namespace culvert {
 namespace {
 
 constexpr Duration kShutdownTime = std::chrono::seconds(2);
+// When all SAs are gone, their updown programs may take so long to end.
+constexpr Duration kLastHooksTime = std::chrono::seconds(10);
+constexpr Duration kIdleCheck = std::chrono::milliseconds(20);
 // So many outputs are carried out before other work of the loop gets its turn.
 constexpr std::size_t kMaxOutputsPerTurn = 4'096;
 
@@ -71,7 +74,13 @@ Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, Stat
       resolver_(loop_, resolver_options()),
       timer_(loop_, [this] { drain(); }),
       server_(loop_.context(), *this,
-              [this](trace::Level level, const std::string& text) { log_.write(level, text); }) {}
+              [this](trace::Level level, const std::string& text) { log_.write(level, text); }),
+      hooks_(loop_,
+             [this](trace::Event&& event) {
+               own_events_.count(event);
+               carry_out(std::move(event));
+             }),
+      stop_(loop_, [this] { stop_when_idle(); }) {}
 
 Daemon::~Daemon() {
   server_.close();
@@ -167,8 +176,14 @@ void Daemon::on_signal(int number) {
   log_.write(trace::Level::info, "stopping: deleting SAs");
   execute(Shutdown{{}, now() + kShutdownTime}, [this](const CommandDone&) {
     // Not from within drain(): the last messages are still to be sent.
-    loop_.post([this] { loop_.stop(); });
+    stop_by_ = now() + kLastHooksTime;
+    stop_.set(now());
   });
+}
+
+void Daemon::stop_when_idle() {
+  if (hooks_.idle() || now() >= stop_by_) return loop_.stop();
+  stop_.set(now() + kIdleCheck);
 }
 
 // ---- outputs ----
@@ -214,6 +229,7 @@ void Daemon::carry_out(SadOp&& output) {
 
 void Daemon::carry_out(trace::Event&& output) {
   failures_.record(output, std::chrono::system_clock::now());
+  counter_book_.record(output);
   if (!rate_.admit(output, std::chrono::steady_clock::now())) return;
   log_.write(output);
   server_.publish(output);
@@ -227,7 +243,15 @@ void Daemon::carry_out(CommandDone&& output) {
   done(output);
 }
 
-void Daemon::carry_out(UpDown&& output) { server_.publish(output); }
+void Daemon::carry_out(UpDown&& output) {
+  server_.publish(output);
+  hooks_.run(output);
+}
+
+void Daemon::carry_out(SaNews&& output) {
+  counter_book_.record(output);
+  server_.publish(output);
+}
 
 void Daemon::carry_out(ResolvePeer&& output) {
   resolver_.resolve(output.connection, [this, job = output.job](PeerResolution&& answer) {
@@ -267,35 +291,37 @@ std::vector<std::pair<std::string, std::uint64_t>> Daemon::event_counts() const 
   std::vector<std::pair<std::string, std::uint64_t>> counts;
   shard_->counters().for_each(
       [&](std::string_view name, std::uint64_t count) { counts.emplace_back(name, count); });
+  auto at = counts.begin();
+  own_events_.for_each([&](std::string_view, std::uint64_t count) { (at++)->second += count; });
   return counts;
 }
 
 // ---- configuration ----
 
-std::expected<void, std::string> Daemon::reload() {
-  if (options_.config.empty()) return {};
+std::expected<std::vector<std::string>, std::string> Daemon::reload() {
+  if (options_.config.empty()) return std::vector<std::string>();
   auto loaded = config::load(options_.config);
   if (!loaded) return std::unexpected(joined(loaded.error()));
   for (const auto& warning : loaded->warnings)
     log_.write(trace::Level::warning, warning.to_string());
   const auto difference = compare(loaded_, *loaded);
+  auto sentences = difference.sentences();
+  for (const auto& sentence : sentences) log_.write(trace::Level::info, "reload: " + sentence);
   apply(difference);
   log_.write(trace::Level::info, fmt::format("reloaded {}: {} added, {} changed, {} removed",
                                              options_.config, difference.added.size(),
                                              difference.changed.size(), difference.removed.size()));
-  if (difference.settings)
-    log_.write(trace::Level::warning, "changes of [daemon] take effect when culvertd restarts");
   // The settings in force stay; so a later reload still sees that the file has others.
   loaded->settings = loaded_.settings;
   loaded_ = std::move(*loaded);
-  return {};
+  return sentences;
 }
 
 void Daemon::apply(const Difference& difference) {
   for (const auto* secret : difference.new_secrets)
     execute(LoadSecret{{secret->id, secret->secret.clone(), secret->owners}}, {});
-  // SAs of a connection that has gone or changed would go on with settings that are no longer
-  // anywhere to be read.
+  // SAs of a connection that has gone, or that they could not take over, would go on with settings
+  // that are no longer anywhere to be read.
   const auto end = [this](const std::string& name) {
     execute(UnloadConnection{{}, name}, {});
     execute(Terminate{{}, name, {}, 0, 0, true}, {});
@@ -303,10 +329,15 @@ void Daemon::apply(const Difference& difference) {
   for (const auto& name : difference.removed) {
     end(name);
     failures_.forget(name);
+    counter_book_.forget(name);
   }
-  for (const auto& connection : difference.changed) {
-    end(connection->name);
-    execute(LoadConnection{connection}, {});
+  for (const auto& changed : difference.changed) {
+    if (!changed.settings.renegotiates) {
+      execute(UpdateConnection{changed.connection, changed.renewed_children()}, {});
+      continue;
+    }
+    end(changed.connection->name);
+    execute(LoadConnection{changed.connection}, {});
   }
   for (const auto& connection : difference.added) execute(LoadConnection{connection}, {});
   for (const auto& id : difference.old_secrets) execute(UnloadSecret{{}, id}, {});

@@ -14,6 +14,7 @@
 #include "control/vici_server.h"
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
+#include "daemon/hooks.h"
 #include "daemon/state_lock.h"
 #include "esp/userspace_plane.h"
 #include "io/event_loop.h"
@@ -54,7 +55,8 @@ class Daemon : public control::Backend {
   std::vector<std::string> describe_data_plane() const override;
   std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override;
   unsigned threads() const override { return 1 + loaded_.settings.workers; }
-  std::expected<void, std::string> reload() override;
+  std::expected<std::vector<std::string>, std::string> reload() override;
+  control::CounterBook& counter_book() override { return counter_book_; }
 
  private:
   Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock);
@@ -68,12 +70,14 @@ class Daemon : public control::Backend {
   void carry_out(trace::Event&& output);
   void carry_out(CommandDone&& output);
   void carry_out(UpDown&& output);
+  void carry_out(SaNews&& output);
   void carry_out(ResolvePeer&& output);
 
   void on_datagram(const Datagram& datagram);
   void on_notices();
   void await_signal();
   void on_signal(int number);
+  void stop_when_idle();
 
   DaemonOptions options_;
   config::Loaded loaded_;  // what is in force, as the file gave it
@@ -90,7 +94,12 @@ class Daemon : public control::Backend {
   io::Resolver resolver_;
   io::Timer timer_;
   vici::Server server_;
+  Hooks hooks_;
+  io::Timer stop_;  // while the last updown programs end
+  TimePoint stop_by_ = kNever;
   control::FailureBook failures_;
+  control::CounterBook counter_book_;
+  trace::Counters own_events_;  // those that are not the shard's
   std::unordered_map<CommandId, Done> pending_;
   std::uint64_t next_command_ = 1;
   bool draining_ = false;

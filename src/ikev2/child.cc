@@ -173,7 +173,7 @@ ChildSa* install_pair(Host& host, IkeSa& sa, const ChildAgreement& agreement,
   ChildSa child;
   child.config = agreement.config;
   child.pair = host.new_pair_id();
-  child.unique_id = host.new_unique_id();
+  child.unique_id = host.new_child_id();
   child.lineage = old ? old->lineage : child.unique_id;
   child.reqid = old                       ? old->reqid
                 : agreement.config->reqid ? agreement.config->reqid
@@ -355,7 +355,11 @@ SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated&, SaPa
                            before ? spi_text(before->spi_out) : std::string(),
                            spi_text(child->spi_in), spi_text(child->spi_out)},
        child->config.get());
-  if (before && before->is_live()) before->state = ChildState::rekeyed;
+  if (before) {
+    if (before->is_live()) before->state = ChildState::rekeyed;
+    host.child_rekeyed(sa, static_cast<std::size_t>(before - sa.children.data()),
+                       static_cast<std::size_t>(child - sa.children.data()));
+  }
   return child->pair;
 }
 
@@ -389,6 +393,15 @@ void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, Tim
   if (!succeeded) return forget(host, sa, *child);
   child->state = ChildState::lingering;
   child->expires_at = now + kLinger;
+}
+
+void reschedule_child(Host& host, ChildSa& child, TimePoint now) {
+  const Lifetime& life = child.config->lifetime;
+  child.rekey_at = child.expires_at = kNever;
+  set_lifetime(host, child, child.installed);
+  // What the new settings would have ended long ago is replaced first.
+  if (child.rekey_at < now) child.rekey_at = now;
+  if (child.expires_at < now) child.expires_at = now + (life.life_time - life.rekey_time);
 }
 
 void expire_children(Host& host, IkeSa& sa, TimePoint now) {

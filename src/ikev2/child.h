@@ -69,6 +69,8 @@ void switch_policy(Host& host, IkeSa& sa, SaPairId pair);
 // Takes it out of the data plane and out of the SA; a live relative takes over the policy. After a
 // rekey the inbound SA lingers, so that no packet under way is lost. `by`: "us", "peer", …
 void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, TimePoint now);
+// Its lifetime was configured anew: counted from when it was installed.
+void reschedule_child(Host& host, ChildSa& child, TimePoint now);
 // Ends lingering that is over, and queues rekeys and deletes that are due.
 void expire_children(Host& host, IkeSa& sa, TimePoint now);
 

@@ -27,12 +27,18 @@ class Host {
   // A child is not there that a connection which is kept up should have: it is tried again later.
   virtual void child_missing(const IkeSa& sa) = 0;
   virtual void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) = 0;
+  // For whoever watches: the successor has taken over; the two are among sa.children; the endpoints
+  // are about to become these.
+  virtual void ike_rekeyed(const IkeSa& old, const IkeSa& successor) = 0;
+  virtual void child_rekeyed(const IkeSa& sa, std::size_t old, std::size_t successor) = 0;
+  virtual void endpoints_changing(const IkeSa& sa, const Endpoint& local,
+                                  const Endpoint& remote) = 0;
 
   // Fresh numbers. SPIs are random, unused and carry the shard's index.
   virtual std::uint64_t new_ike_spi() = 0;
   virtual std::uint32_t new_child_spi() = 0;
   virtual void release_child_spi(std::uint32_t spi) = 0;
-  virtual std::uint32_t new_unique_id() = 0;
+  virtual std::uint32_t new_child_id() = 0;
   virtual SaPairId new_pair_id() = 0;
   virtual PolicyId new_policy_id() = 0;
   virtual std::uint32_t new_reqid() = 0;

@@ -81,6 +81,7 @@ void move_children(Host& host, IkeSa& old, IkeSa& to) {
   old.rekey_at = kNever;
   to.rival_of = {};
   emit(host, old, trace::IkeRekeyed{to_string(to.suite, wire::ProtocolId::ike), to.unique_id});
+  host.ike_rekeyed(old, to);
   host.touched(to);
 }
 

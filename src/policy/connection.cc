@@ -76,4 +76,8 @@ const ChildConfig* ConnectionConfig::child(std::string_view child_name) const {
   return found == children.end() ? nullptr : &*found;
 }
 
+bool ConnectionConfig::has_only_shunts() const {
+  return !children.empty() && std::ranges::all_of(children, &ChildConfig::is_shunt);
+}
+
 }  // namespace culvert

@@ -59,6 +59,8 @@ struct Mark {
 // For marks and interface numbers: one of its own per CHILD SA, or per CHILD SA and direction.
 inline constexpr std::uint32_t kUnique = 0xffff'ffff;
 inline constexpr std::uint32_t kUniquePerDirection = 0xffff'fffe;
+// For set_mark_in and set_mark_out: the value of mark_in or mark_out, under a mask of its own.
+inline constexpr std::uint32_t kSameMark = 0xffff'ffff;
 // ChildConfig::tfc_padding: as far as the path MTU allows.
 inline constexpr std::uint32_t kPadToMtu = 0xffff'ffff;
 
@@ -101,6 +103,8 @@ struct ChildConfig {
   std::string updown;                         // program run when a CHILD SA comes up or goes down
   bool hostaccess = false;                    // tells `updown` so
   bool operator==(const ChildConfig&) const = default;
+
+  bool is_shunt() const { return mode == Mode::pass || mode == Mode::drop; }
 };
 
 struct ConnectionConfig {
@@ -130,6 +134,8 @@ struct ConnectionConfig {
   bool operator==(const ConnectionConfig&) const = default;
 
   const ChildConfig* child(std::string_view child_name) const;
+  // Only a carrier of pass and drop policies: never negotiated, so it needs no authentication.
+  bool has_only_shunts() const;
 };
 using ConnectionRef = std::shared_ptr<const ConnectionConfig>;
 

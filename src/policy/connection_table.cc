@@ -118,6 +118,7 @@ void ConnectionTable::displace(const Cell& cell, const Group* group) {
 void ConnectionTable::index(const ConnectionRef& connection) {
   for (const auto& child : connection->children)
     by_child_[child.name][connection->name] = connection;
+  if (connection->has_only_shunts()) return;  // no peer may have it
   auto [entry, created] = groups_.try_emplace(group_key(*connection));
   Group& group = entry->second;
   if (created) {
@@ -137,6 +138,7 @@ void ConnectionTable::unindex(const ConnectionRef& connection) {
     entry->second.erase(connection->name);
     if (entry->second.empty()) by_child_.erase(entry);
   }
+  if (connection->has_only_shunts()) return;
   const auto entry = groups_.find(group_key(*connection));
   Group& group = entry->second;
   group.members.erase(connection->name);

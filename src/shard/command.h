@@ -3,6 +3,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "shard/output.h"
 
@@ -37,6 +38,12 @@ struct Rekey {
 struct LoadConnection {
   ConnectionRef connection;
 };
+// As LoadConnection, and the SAs that exist take the new settings over. Only the CHILD SAs of the
+// children in `renew`, and of those that are gone, are deleted: their change needs a negotiation.
+struct UpdateConnection {
+  ConnectionRef connection;
+  std::vector<std::string> renew;
+};
 // Its SAs stay; its traps go.
 struct UnloadConnection {
   CommandId id;
@@ -68,7 +75,7 @@ struct Shutdown {
 };
 
 using Command =
-    std::variant<Initiate, Terminate, Rekey, LoadConnection, UnloadConnection, LoadSecret,
-                 UnloadSecret, ClearSecrets, InstallTrap, UninstallTrap, Shutdown>;
+    std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection, UnloadConnection,
+                 LoadSecret, UnloadSecret, ClearSecrets, InstallTrap, UninstallTrap, Shutdown>;
 
 }  // namespace culvert

@@ -9,16 +9,12 @@
 namespace culvert {
 namespace {
 
-bool is_negotiated(const ChildConfig& child) {
-  return child.mode != Mode::pass && child.mode != Mode::drop;
-}
-
 // Traps lie below the policies of SAs, which have the default priority of 1,000.
 constexpr std::uint32_t kTrapPriority = 2'000;
 
 bool wants_trap(const ChildConfig& child) {
   return child.start_action == StartAction::trap ||
-         child.start_action == StartAction::trap_and_start || !is_negotiated(child);
+         child.start_action == StartAction::trap_and_start;
 }
 bool wants_start(const ChildConfig& child) {
   return child.start_action == StartAction::start ||
@@ -72,8 +68,14 @@ void Shard::Impl::run(Initiate&& command, TimePoint now) {
     if (!child)
       return done(command.id, false,
                   "connection '" + connection->name + "' has no child '" + command.child + "'");
+    if (child->is_shunt())
+      return done(command.id, false,
+                  "child '" + command.child + "' is a pass or drop policy: it has no SA to set up");
     children.push_back(child);
   }
+  if (connection->has_only_shunts())
+    return done(command.id, false,
+                "connection '" + connection->name + "' has only pass and drop policies");
   bring_up(command.id, connection, std::move(children), now);
 }
 
@@ -94,7 +96,7 @@ void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
                            std::vector<const ChildConfig*> children, TimePoint now) {
   if (children.empty())
     for (const ChildConfig& child : connection->children)
-      if (is_negotiated(child)) children.push_back(&child);
+      if (!child.is_shunt()) children.push_back(&child);
   std::vector<ikev2::Waiter> waiters;
   for (const ChildConfig* child : children) waiters.push_back({command, child->name});
   if (waiters.empty()) waiters.push_back({command, {}});
@@ -210,6 +212,8 @@ Shard::Impl::Selection Shard::Impl::select(const C& command) {
     if (!sa.connection || sa.rekeyed || sas_.get(sa.rival_of)) return;
     if (!command.connection.empty() && sa.connection->name != command.connection) return;
     if (command.ike_unique_id && sa.unique_id != command.ike_unique_id) return;
+    // Whose connection it becomes is decided when the peer says who it is.
+    if (!command.ike_unique_id && sa.in<ikev2::HalfOpen>()) return;
     if (!by_child) return selection.ikes.push_back(handle);
     for (const ikev2::ChildSa& child : sa.children)
       if (!child.is_going() && (command.child.empty() || child.config->name == command.child) &&
@@ -264,20 +268,24 @@ void Shard::Impl::run(Shutdown&& command, TimePoint now) {
 
 // ---- configuration ----
 
-void Shard::Impl::run(LoadConnection&& command, TimePoint now) {
-  const ConnectionRef connection = std::move(command.connection);
+std::vector<const ChildConfig*> Shard::Impl::load(const ConnectionRef& connection) {
   if (auto old = connections_.find(connection->name))
     for (const ChildConfig& child : old->children) uninstall_trap(old->name, child.name);
   connections_.add(connection);
   std::vector<const ChildConfig*> to_start;
   for (const ChildConfig& child : connection->children) {
     // What must stay up must not leave in clear while it is down either.
-    if (wants_trap(child) || connection->keep_up)
+    if (wants_trap(child) || (connection->keep_up && !child.is_shunt()))
       install_trap(connection, child, wants_trap(child));
-    if (is_negotiated(child) && (connection->keep_up || wants_start(child)))
+    if (!child.is_shunt() && (connection->keep_up || wants_start(child)))
       to_start.push_back(&child);
   }
-  if (!to_start.empty()) bring_up({}, connection, std::move(to_start), now);
+  return to_start;
+}
+
+void Shard::Impl::run(LoadConnection&& command, TimePoint now) {
+  auto to_start = load(command.connection);
+  if (!to_start.empty()) bring_up({}, command.connection, std::move(to_start), now);
 }
 
 void Shard::Impl::run(UnloadConnection&& command, TimePoint) {
@@ -312,7 +320,8 @@ void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfi
   policy.remote_ts = resolve(child.remote, host_of(connection->remote_addrs));
   policy.mode = child.mode;
   policy.priority = child.priority ? child.priority : kTrapPriority;
-  traps_[name] = Trap{policy.policy, connection, connection->child(child.name), acquires};
+  traps_[name] = Trap{policy.policy, connection,      connection->child(child.name),
+                      acquires,      policy.local_ts, policy.remote_ts};
   trap_names_[policy.policy] = name;
   apply(std::move(policy));
 }

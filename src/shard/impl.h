@@ -50,10 +50,13 @@ class Shard::Impl final : public ikev2::Host {
   void finished(CommandId command, bool success, const std::string& explanation) override;
   void child_missing(const IkeSa& sa) override;
   void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) override;
+  void ike_rekeyed(const IkeSa& old, const IkeSa& successor) override;
+  void child_rekeyed(const IkeSa& sa, std::size_t old, std::size_t successor) override;
+  void endpoints_changing(const IkeSa& sa, const Endpoint& local, const Endpoint& remote) override;
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
   void release_child_spi(std::uint32_t spi) override { child_spis_.erase(spi); }
-  std::uint32_t new_unique_id() override { return ++last_unique_id_; }
+  std::uint32_t new_child_id() override { return ++last_child_id_; }
   SaPairId new_pair_id() override { return {++last_pair_}; }
   PolicyId new_policy_id() override { return {++last_policy_}; }
   std::uint32_t new_reqid() override { return ++last_reqid_; }
@@ -98,6 +101,7 @@ class Shard::Impl final : public ikev2::Host {
   void run(Terminate&& command, TimePoint now);
   void run(Rekey&& command, TimePoint now);
   void run(LoadConnection&& command, TimePoint now);
+  void run(UpdateConnection&& command, TimePoint now);
   void run(UnloadConnection&& command, TimePoint now);
   void run(LoadSecret&& command, TimePoint now);
   void run(UnloadSecret&& command, TimePoint now);
@@ -122,6 +126,9 @@ class Shard::Impl final : public ikev2::Host {
   void terminate_child(CommandId command, IkeSa& sa, SaPairId pair, TimePoint now);
   void expect(CommandId command, std::uint32_t parts);
   void done(CommandId command, bool success, std::string explanation);
+  // Puts it into the table, with its traps; the children that its actions want up.
+  std::vector<const ChildConfig*> load(const ConnectionRef& connection);
+  void adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now);
   // `acquires`: traffic brings the child up; otherwise the trap only holds its traffic back.
   void install_trap(const ConnectionRef& connection, const ChildConfig& child, bool acquires);
   bool uninstall_trap(const std::string& connection, const std::string& child);
@@ -158,6 +165,7 @@ class Shard::Impl final : public ikev2::Host {
     ConnectionRef connection;
     const ChildConfig* child;
     bool acquires;
+    std::vector<TrafficSelector> local_ts, remote_ts;
   };
   struct Restart {
     TimePoint at;
@@ -199,7 +207,7 @@ class Shard::Impl final : public ikev2::Host {
   TimePoint stranger_second_{};
   std::uint32_t stranger_events_ = 0;
 
-  std::uint32_t last_unique_id_ = 0, last_reqid_ = 0;
+  std::uint32_t last_ike_id_ = 0, last_child_id_ = 0, last_reqid_ = 0;
   std::uint64_t last_pair_ = 0, last_policy_ = 0, last_job_ = 0;
 };
 

@@ -77,7 +77,7 @@ IkeSa& Shard::Impl::create() {
   const SaHandle handle = sas_.emplace();
   IkeSa& sa = *sas_.get(handle);
   sa.self = handle;
-  sa.unique_id = new_unique_id();
+  sa.unique_id = ++last_ike_id_;
   return sa;
 }
 

@@ -34,6 +34,7 @@ void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
   } else if (const auto* moved = std::get_if<MappingChange>(&notice)) {
     // RFC 7296, 2.23: only a peer behind a NAT may move without saying so.
     if (!sa->nat_remote) return;
+    endpoints_changing(*sa, sa->local, moved->remote);
     sa->remote = moved->remote;
     for (const ikev2::ChildSa& child : sa->children)
       apply(UpdateSa{child.pair, sa->local, sa->remote, sa->udp_encap});

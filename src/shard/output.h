@@ -26,6 +26,22 @@ struct UpDown {
   IkeSaStatus sa;
 };
 
+// An IKE SA was rekeyed (vici's ike-rekey); its CHILD SAs have moved to the successor.
+struct IkeSaRekeyed {
+  IkeSaStatus old, successor;
+};
+// A CHILD SA was rekeyed (vici's child-rekey): sa.children are the old one and its successor.
+struct ChildSaRekeyed {
+  IkeSaStatus sa;
+};
+// The endpoints of an IKE SA are about to become these (vici's ike-update).
+struct EndpointsChanging {
+  Endpoint local, remote;
+  IkeSaStatus sa;
+};
+// What becomes of SAs that are up.
+using SaNews = std::variant<IkeSaRekeyed, ChildSaRekeyed, EndpointsChanging>;
+
 // Before a connection is initiated: its first reachable remote address, and the local address that
 // packets to it leave from. Host names are looked up anew each time. Answered by
 // Shard::complete() within the resolver's deadline.
@@ -44,7 +60,7 @@ struct WaitUntil {
   TimePoint deadline = kNever;
 };
 
-using Output =
-    std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, ResolvePeer, WaitUntil>;
+using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
+                            WaitUntil>;
 
 }  // namespace culvert

@@ -25,6 +25,7 @@ const char* state_name(ikev2::ChildState state) {
 ChildSaStatus status_of(const IkeSa& sa, const ikev2::ChildSa& child) {
   ChildSaStatus status;
   status.name = child.config->name;
+  status.config = child.config;
   status.unique_id = child.unique_id;
   status.reqid = child.reqid;
   status.state = state_name(child.state);
@@ -37,6 +38,10 @@ ChildSaStatus status_of(const IkeSa& sa, const ikev2::ChildSa& child) {
   status.pair = child.pair;
   status.local_ts = child.local_ts;
   status.remote_ts = child.remote_ts;
+  status.mark_in = child.config->mark_in;
+  status.mark_out = child.config->mark_out;
+  status.if_id_in = child.config->if_id_in;
+  status.if_id_out = child.config->if_id_out;
   status.installed = child.installed;
   status.rekey_at = child.rekey_at;
   status.expires_at = child.expires_at;
@@ -51,9 +56,14 @@ std::string state_name(const IkeSa& sa) {
   return sa.rekeyed ? "REKEYED" : "ESTABLISHED";
 }
 
-IkeSaStatus status_of(const IkeSa& sa) {
+// Without the CHILD SAs.
+IkeSaStatus ike_status_of(const IkeSa& sa) {
   IkeSaStatus status;
-  if (sa.connection) status.name = sa.connection->name;
+  if (sa.connection) {
+    status.name = sa.connection->name;
+    status.if_id_in = sa.connection->if_id_in;
+    status.if_id_out = sa.connection->if_id_out;
+  }
   status.unique_id = sa.unique_id;
   status.state = state_name(sa);
   status.local = sa.local;
@@ -72,6 +82,11 @@ IkeSaStatus status_of(const IkeSa& sa) {
   status.rekey_at = sa.rekey_at;
   status.tasks_queued = ikev2::queued_task_names(sa);
   status.tasks_active = ikev2::active_task_names(sa);
+  return status;
+}
+
+IkeSaStatus status_of(const IkeSa& sa) {
+  IkeSaStatus status = ike_status_of(sa);
   for (const ikev2::ChildSa& child : sa.children) status.children.push_back(status_of(sa, child));
   return status;
 }
@@ -80,6 +95,24 @@ IkeSaStatus status_of(const IkeSa& sa) {
 
 void Shard::Impl::up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) {
   outputs_.push_back(UpDown{up, child, status_of(sa)});
+}
+
+void Shard::Impl::ike_rekeyed(const IkeSa& old, const IkeSa& successor) {
+  IkeSaRekeyed news{ike_status_of(old), ike_status_of(successor)};
+  news.old.state = "REKEYING";  // as charon has it at this moment
+  outputs_.push_back(SaNews{std::move(news)});
+}
+
+void Shard::Impl::child_rekeyed(const IkeSa& sa, std::size_t old, std::size_t successor) {
+  IkeSaStatus status = ike_status_of(sa);
+  for (const std::size_t child : {old, successor})
+    status.children.push_back(status_of(sa, sa.children[child]));
+  outputs_.push_back(SaNews{ChildSaRekeyed{std::move(status)}});
+}
+
+void Shard::Impl::endpoints_changing(const IkeSa& sa, const Endpoint& local,
+                                     const Endpoint& remote) {
+  outputs_.push_back(SaNews{EndpointsChanging{local, remote, ike_status_of(sa)}});
 }
 
 std::vector<IkeSaStatus> Shard::Impl::list_sas(TimePoint) const {
@@ -92,8 +125,7 @@ std::vector<IkeSaStatus> Shard::Impl::list_sas(TimePoint) const {
 std::vector<PolicyStatus> Shard::Impl::list_policies() const {
   std::vector<PolicyStatus> all;
   for (const auto& [name, trap] : traps_)
-    all.push_back({name.second, name.first, trap.child->mode, true, resolve(trap.child->local, {}),
-                   resolve(trap.child->remote, {})});
+    all.push_back({name.second, name.first, trap.child->mode, true, trap.local_ts, trap.remote_ts});
   sas_.for_each([&](SaHandle, const IkeSa& sa) {
     for (const ikev2::ChildSa& child : sa.children)
       if (child.config->policies)

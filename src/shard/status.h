@@ -1,6 +1,7 @@
 // What a shard says of itself when asked: plain values, so that nobody outside holds an SA.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@ namespace culvert {
 
 struct ChildSaStatus {
   std::string name;  // of the child configuration
+  std::shared_ptr<const ChildConfig> config;
   std::uint32_t unique_id = 0;
   std::uint32_t reqid = 0;
   std::string state;  // strongSwan's: "INSTALLED", "REKEYING", "DELETING", …
@@ -22,6 +24,8 @@ struct ChildSaStatus {
   Suite suite;
   SaPairId pair;  // for the data plane's counters
   std::vector<TrafficSelector> local_ts, remote_ts;
+  Mark mark_in, mark_out;
+  std::uint32_t if_id_in = 0, if_id_out = 0;
   TimePoint installed;
   TimePoint rekey_at = kNever, expires_at = kNever;
 };
@@ -36,6 +40,7 @@ struct IkeSaStatus {
   bool initiator = false;
   std::uint64_t spi_i = 0, spi_r = 0;
   bool nat_local = false, nat_remote = false, nat_fake = false;
+  std::uint32_t if_id_in = 0, if_id_out = 0;
   Suite suite;
   TimePoint created, established = kNever;  // never: not yet
   TimePoint rekey_at = kNever, reauth_at = kNever;

@@ -355,6 +355,28 @@ struct InternalError {
   Reason reason{};
   CULVERT_FIELDS(CULVERT_FIELD(where), CULVERT_FIELD(reason))
 };
+// ---- updown programs ----
+
+struct HookOutput {
+  static constexpr Info kInfo{"hook_output", Level::info, Group::chd, "updown: {line}"};
+  std::string line;
+  CULVERT_FIELDS(CULVERT_FIELD(line))
+};
+struct HookFailed {
+  static constexpr Info kInfo{"hook_failed", Level::warning, Group::chd,
+                              "`{command}` {outcome} on {verb}; correct the program, or `updown`"};
+  std::string command, outcome, verb;
+  CULVERT_FIELDS(CULVERT_FIELD(command), CULVERT_FIELD(outcome), CULVERT_FIELD(verb))
+};
+struct HookSkipped {
+  static constexpr Info kInfo{"hook_skipped", Level::error, Group::chd,
+                              "{waiting} updown programs wait for their turn: `{command}` is not "
+                              "run on {verb}. Make the program faster",
+                              true};
+  std::string command, verb;
+  std::uint64_t waiting = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(command), CULVERT_FIELD(verb), CULVERT_FIELD(waiting))
+};
 // What an operator did and how the daemon took it.
 struct Notice {
   static constexpr Info kInfo{"notice", Level::info, Group::cfg, "{text}"};
@@ -370,7 +392,7 @@ using Body =
                  NoSecret, WrongSecret, WrongAuthMethod, UnexpectedIdentity, ChildEstablished,
                  ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode, SadFailed,
                  PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice,
-                 InternalError, Notice>;
+                 InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

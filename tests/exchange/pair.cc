@@ -32,6 +32,7 @@ struct Take {
   void operator()(trace::Event& event) const { gateway.events.push_back(std::move(event)); }
   void operator()(CommandDone& done) const { gateway.commands.push_back(std::move(done)); }
   void operator()(UpDown& change) const { gateway.up_downs.push_back(std::move(change)); }
+  void operator()(SaNews& news) const { gateway.news.push_back(std::move(news)); }
   void operator()(ResolvePeer&) const {}
   void operator()(WaitUntil&) const {}
 };

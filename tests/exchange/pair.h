@@ -36,6 +36,7 @@ struct Gateway {
   std::vector<trace::Event> events;
   std::vector<CommandDone> commands;
   std::vector<UpDown> up_downs;
+  std::vector<SaNews> news;
   std::map<std::pair<SaPairId, Direction>, InstallSa> sad;
   std::map<PolicyId, InstallPolicy> policies;
   std::vector<SadOp> operations_log;  // kinds and order only; keys are moved to `sad`

@@ -75,6 +75,15 @@ TEST(Status, ShowsWhatIsDownAndWhy) {
                               "culvert why office\n"));
 }
 
+TEST(Status, TellsPoliciesFromTunnelsThatAreDown) {
+  auto event = conn_event("shunts");
+  auto& children = event.elements()[0].value;
+  auto& section = std::get<vici::Section>(children).add_section("children");
+  section.add_section("mail").add("mode", "DROP");
+  section.add_section("lan").add("mode", "PASS");
+  EXPECT_THAT(status_text({{event}, {}, {}, {}}, false), HasSubstr("drop mail, pass lan"));
+}
+
 TEST(Status, SaysWhenThereIsNothing) {
   EXPECT_EQ(status_text({}, false), "no connections are loaded\n");
 }

@@ -44,6 +44,34 @@ TEST_P(BadLines, AreExplained) {
 
 constexpr BadLine kBadLines[] = {
     {"lcoal = '10.1.0.0/16'", "f:4:1: unknown key 'lcoal' in [tunnel.t]; did you mean 'local'?"},
+    {"mark_in = 'red'",
+     "f:4:11: 'mark_in' in [tunnel.t]: not a mark; write a number, "
+     "\"0x2a/0xff\" with a mask, or \"unique\""},
+    {"set_mark_in = 'unique'",
+     "f:4:15: 'set_mark_in' in [tunnel.t]: not a mark; write a number, "
+     "\"0x2a/0xff\" with a mask, or \"same\""},
+    {"if_id_in = 'x'",
+     "f:4:12: 'if_id_in' in [tunnel.t]: 'x' is not an interface ID; write a "
+     "number, \"unique\" or \"unique-per-direction\""},
+    {"dscp = 64", "f:4:8: 'dscp' in [tunnel.t]: 64 is not within 0 to 63"},
+    {"dscp = 'af44'",
+     "f:4:8: 'dscp' in [tunnel.t]: 'af44' is not a DSCP; write a number from 0 "
+     "to 63, \"ef\", \"cs0\" to \"cs7\" or \"af11\" to \"af43\""},
+    {"tfc = 'big'",
+     "f:4:7: 'tfc' in [tunnel.t]: expected a number of octets or \"mtu\", found a string"},
+    {"fragmentation = 'maybe'",
+     "f:4:17: 'fragmentation' in [tunnel.t]: expected true, false or "
+     "\"accept\", found a string"},
+    {"esp_rekey_octets = '5X'",
+     "f:4:20: 'esp_rekey_octets' in [tunnel.t]: '5X' is not a number "
+     "of octets; write a number, or one with a unit such as \"500M\" "
+     "or \"2G\""},
+    {"esp = 'aes128gcm16'\nah = 'sha256'",
+     "f:5:1: [tunnel.t]: 'esp' and 'ah': a CHILD SA is one or the other; give them to two CHILD "
+     "SAs, each in a table of its own"},
+    {"interface = ''", "f:4:13: 'interface' in [tunnel.t]: '' is not the name of an interface"},
+    {"chidless = 'allow'",
+     "f:4:1: unknown key 'chidless' in [tunnel.t]; did you mean 'childless'?"},
     {"zzz = 1", "f:4:1: unknown key 'zzz' in [tunnel.t]"},
     {"local = 5",
      "f:4:9: 'local' in [tunnel.t]: expected a string or an array of strings, found an integer"},
@@ -226,6 +254,19 @@ TEST(Durations, AreWrittenAsTheyAreRead) {
 TEST(Quotes, ShowWhatCantBePrinted) {
   EXPECT_EQ(in_quotes("a\nb\x7f"), "'a\\x0ab\\x7f'");
   EXPECT_EQ(in_quotes(std::string(70, 'x')), "'" + std::string(64, 'x') + "…'");
+}
+
+TEST(Diagnostics, OfShunts) {
+  EXPECT_THAT(errors("[shunt.a]\naction = 'keep'\nlocal = '10.0.0.0/8'\n"),
+              ElementsAre("f:1:8: [shunt.a] has no 'remote'; add remote = \"PREFIX\", "
+                          "\"0.0.0.0/0\" for all of IPv4",
+                          "f:2:10: 'action' in [shunt.a]: 'keep' is none of \"pass\", \"drop\""));
+  EXPECT_THAT(errors("[tunnel.t]\npeer = '192.0.2.1'\npsk = 'k'\n[shunt.t]\naction = 'pass'\n"
+                     "local = '10.0.0.0/8'\nremote = '10.0.0.0/8'\n"),
+              ElementsAre("f:4:8: [shunt.t] has the name of [tunnel.t]; give it another one"));
+  EXPECT_THAT(errors("[shunt.t]\naction = 'pass'\nlocal = '10.0.0.0/8'\nremote = 'fd00::/8'\n"),
+              ElementsAre(HasSubstr("different address families")));
+  EXPECT_THAT(errors("shunt = 1\n"), ElementsAre(HasSubstr("expected a table")));
 }
 
 }  // namespace

@@ -223,5 +223,91 @@ ike_port = 1500
   EXPECT_EQ(result.connections.at(0)->local_port, 1500);
 }
 
+TEST(Load, TheOptionsOfATunnel) {
+  const auto config = tunnel(R"(reauth = "2h"
+fragmentation = "accept"
+mobike = false
+childless = "force"
+unique = "replace"
+dscp = "af41"
+)");
+  EXPECT_EQ(config.reauth_time, 2h);
+  EXPECT_EQ(config.fragmentation, Fragmentation::accept);
+  EXPECT_FALSE(config.mobike);
+  EXPECT_EQ(config.childless, Childless::force);
+  EXPECT_EQ(config.unique, Unique::replace);
+  EXPECT_EQ(config.dscp, 34);
+  for (const auto& [text, value] : std::vector<std::pair<std::string, int>>{
+           {"46", 46}, {"\"ef\"", 46}, {"\"cs6\"", 48}, {"\"af13\"", 14}, {"0", 0}})
+    EXPECT_EQ(tunnel("dscp = " + text).dscp, value) << text;
+  EXPECT_EQ(tunnel("fragmentation = false").fragmentation, Fragmentation::no);
+}
+
+TEST(Load, TheOptionsOfAChild) {
+  const auto config = tunnel(R"(mode = "transport"
+updown = "/etc/culvert/hook a"
+inactivity = "10m"
+ipcomp = true
+tfc = "mtu"
+copy_df = false
+copy_dscp = "both"
+esp_rekey_octets = "2G"
+esp_rekey_packets = 1000
+mark_in = 5
+mark_out = "0x1ff/0xff"
+set_mark_in = "same/0xf"
+if_id_in = "unique"
+if_id_out = 9
+interface = "eth0"
+reqid = 77
+[tunnel.t.child.a]
+[tunnel.t.child.b]
+ah = "sha256"
+updown = ""
+tfc = 200
+mark_in = "unique-per-direction"
+)");
+  ASSERT_THAT(config.children, SizeIs(2));
+  const auto &a = config.children[0], &b = config.children[1];
+  EXPECT_EQ(a.mode, Mode::transport);
+  EXPECT_EQ(a.updown, "/etc/culvert/hook a");
+  EXPECT_EQ(a.inactivity, 10min);
+  EXPECT_TRUE(a.ipcomp);
+  EXPECT_EQ(a.tfc_padding, kPadToMtu);
+  EXPECT_FALSE(a.copy_df);
+  EXPECT_EQ(a.copy_dscp, CopyDscp::yes);
+  EXPECT_EQ(a.lifetime.rekey_bytes, 2ull << 30);
+  EXPECT_GT(a.lifetime.life_bytes, a.lifetime.rekey_bytes);
+  EXPECT_EQ(a.lifetime.life_packets, 1'100u);
+  EXPECT_EQ(a.mark_in, (Mark{5, 0xffff'ffff}));
+  EXPECT_EQ(a.mark_out, (Mark{0xff, 0xff}));
+  EXPECT_EQ(a.set_mark_in, (Mark{kSameMark, 0xf}));
+  EXPECT_EQ(a.if_id_in, kUnique);
+  EXPECT_EQ(a.if_id_out, 9u);
+  EXPECT_EQ(a.interface, "eth0");
+  EXPECT_EQ(a.reqid, 77u);
+  EXPECT_EQ(b.proposals.at(0).protocol, wire::ProtocolId::ah);
+  EXPECT_EQ(b.updown, "");
+  EXPECT_EQ(b.tfc_padding, 200u);
+  EXPECT_EQ(b.mark_in.value, kUniquePerDirection);
+  EXPECT_EQ(b.mark_out, a.mark_out);
+}
+
+TEST(Load, Shunts) {
+  const auto result = loaded(R"([shunt.mail]
+action = "drop"
+local = "10.1.0.0/16"
+remote = ["0.0.0.0/0[tcp/25]"]
+priority = 10
+)");
+  ASSERT_THAT(result.connections, SizeIs(1));
+  const auto& config = *result.connections[0];
+  EXPECT_EQ(config.name, "mail");
+  EXPECT_TRUE(config.has_only_shunts());
+  EXPECT_EQ(config.children[0].mode, Mode::drop);
+  EXPECT_EQ(config.children[0].start_action, StartAction::trap);
+  EXPECT_EQ(config.children[0].priority, 10u);
+}
+
 }  // namespace
 }  // namespace culvert::config

@@ -45,13 +45,14 @@ class FakeBackend : public Backend {
   std::optional<Failure> last_failure(const std::string& name) const override {
     return failures.find(name);
   }
+  CounterBook& counter_book() override { return counted; }
   const Provider& crypto() const override { return *provider; }
   std::vector<std::string> describe_data_plane() const override { return {"fake"}; }
   std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override {
     return {{"ike_established", 2}, {"no_answer", 0}};
   }
   unsigned threads() const override { return 2; }
-  std::expected<void, std::string> reload() override { return {}; }
+  std::expected<std::vector<std::string>, std::string> reload() override { return changes; }
 
   std::vector<Command> executed;
   std::vector<Done> held;
@@ -61,6 +62,8 @@ class FakeBackend : public Backend {
   std::vector<IkeSaStatus> sas;
   std::vector<PolicyStatus> policies;
   FailureBook failures;
+  CounterBook counted;
+  std::vector<std::string> changes;  // of a reload
   std::unique_ptr<Provider> provider = make_openssl_provider();
 };
 

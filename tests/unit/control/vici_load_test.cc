@@ -164,10 +164,6 @@ TEST(LoadConn, NeverIgnoresWhatItCannotDo) {
                                                         {"pull", "no"},
                                                         {"pools", "p"},
                                                         {"vips", "0.0.0.0"},
-                                                        {"if_id_in", "5"},
-                                                        {"if_id_out", "0x1"},
-                                                        {"dscp", "000001"},
-                                                        {"childless", "force"},
                                                         {"ppk_required", "yes"},
                                                         {"ppk_id", "x"},
                                                         {"mediation", "yes"},
@@ -177,22 +173,11 @@ TEST(LoadConn, NeverIgnoresWhatItCannotDo) {
                       HasSubstr("supported by Culvert")))
         << name;
   for (const auto& [name, value] :
-       std::vector<std::pair<std::string, std::string>>{{"mode", "transport"},
-                                                        {"mode", "beet"},
-                                                        {"updown", "/x"},
-                                                        {"hostaccess", "yes"},
-                                                        {"ipcomp", "yes"},
-                                                        {"mark_in", "42"},
-                                                        {"mark_out", "42/0xff"},
-                                                        {"set_mark_in", "1"},
-                                                        {"interface", "eth0"},
-                                                        {"tfc_padding", "mtu"},
-                                                        {"copy_df", "no"},
+       std::vector<std::pair<std::string, std::string>>{{"mode", "beet"},
+                                                        {"mode", "transport_proxy"},
                                                         {"label", "x"},
-                                                        {"ah_proposals", "sha256"},
                                                         {"sha256_96", "yes"},
                                                         {"hw_offload", "yes"},
-                                                        {"copy_dscp", "yes"},
                                                         {"policies_fwd_out", "yes"}})
     EXPECT_THAT(child_error(name, value),
                 AllOf(HasSubstr("gw.children.net." + name), HasSubstr("'" + value + "'"),
@@ -203,10 +188,78 @@ TEST(LoadConn, NeverIgnoresWhatItCannotDo) {
 TEST(LoadConn, AcceptsUnsupportedOptionsWithTheirDefaults) {
   EXPECT_EQ(option_error("aggressive", "false"), "accepted");
   EXPECT_EQ(option_error("pull", "1"), "accepted");
-  EXPECT_EQ(option_error("dscp", "000000"), "accepted");
-  EXPECT_EQ(option_error("if_id_in", "0x0"), "accepted");
-  EXPECT_EQ(child_error("mark_in", "0"), "accepted");
-  EXPECT_EQ(child_error("ipcomp", "no"), "accepted");
+  EXPECT_EQ(child_error("sha256_96", "no"), "accepted");
+  EXPECT_EQ(child_error("policies_fwd_out", "no"), "accepted");
+}
+
+TEST(LoadConn, UnderstandsTheOptionsOfThePolicies) {
+  const auto child = loaded(with_child([](Section& section) {
+                       section.add("mode", "transport").add("ipcomp", "yes");
+                       section.add("tfc_padding", "mtu").add("copy_df", "no").add("copy_ecn", "no");
+                       section.add("copy_dscp", "in").add("interface", "eth0");
+                       section.add("updown", "/usr/lib/ipsec/_updown iptables");
+                       section.add("hostaccess", "yes").add("inactivity", "1h");
+                       section.add("mark_in", "%unique-dir").add("mark_in_sa", "yes");
+                       section.add("mark_out", "0x1ff/0xff").add("set_mark_in", "%same/0xf0");
+                       section.add("set_mark_out", "7").add("if_id_in", "%unique");
+                       section.add("if_id_out", "0x10").add_list("ah_proposals", {"sha256"});
+                     })).children.at(0);
+  EXPECT_EQ(child.mode, Mode::transport);
+  EXPECT_TRUE(child.ipcomp && child.hostaccess && child.mark_in_sa);
+  EXPECT_FALSE(child.copy_df || child.copy_ecn);
+  EXPECT_EQ(child.tfc_padding, kPadToMtu);
+  EXPECT_EQ(child.copy_dscp, CopyDscp::in);
+  EXPECT_EQ(child.interface, "eth0");
+  EXPECT_EQ(child.updown, "/usr/lib/ipsec/_updown iptables");
+  EXPECT_EQ(child.inactivity, 1h);
+  EXPECT_EQ(child.mark_in, (Mark{kUniquePerDirection, 0xffff'ffff}));
+  EXPECT_EQ(child.mark_out, (Mark{0xff, 0xff}));
+  EXPECT_EQ(child.set_mark_in, (Mark{kSameMark, 0xf0}));
+  EXPECT_EQ(child.set_mark_out, (Mark{7, 0xffff'ffff}));
+  EXPECT_EQ(child.if_id_in, kUnique);
+  EXPECT_EQ(child.if_id_out, 16u);
+  EXPECT_EQ(child.proposals.at(0).protocol, wire::ProtocolId::ah);
+}
+
+TEST(LoadConn, UnderstandsTheOptionsOfTheConnection) {
+  Message request;
+  auto& section = request.add_section("gw");
+  section.add("dscp", "101110").add("childless", "force").add("if_id_in", "5");
+  section.add_section("local").add("auth", "psk");
+  section.add_section("remote").add("auth", "psk");
+  auto& children = section.add_section("children");
+  children.add_section("a");
+  children.add_section("b").add("if_id_in", "6");
+  const auto connection = loaded(request);
+  EXPECT_EQ(connection.dscp, 46);
+  EXPECT_EQ(connection.childless, Childless::force);
+  EXPECT_EQ(connection.child("a")->if_id_in, 5u);  // the connection's is the children's default
+  EXPECT_EQ(connection.child("b")->if_id_in, 6u);
+}
+
+TEST(LoadConn, SaysWhatAPolicyOptionShouldBe) {
+  EXPECT_THAT(option_error("dscp", "46"), HasSubstr("six binary digits"));
+  EXPECT_THAT(child_error("mark_in", "red"), HasSubstr("a mark such as 42"));
+  EXPECT_THAT(child_error("mark_in", "%same"), HasSubstr("%unique"));
+  EXPECT_THAT(child_error("set_mark_out", "1/"), HasSubstr("%same"));
+  EXPECT_THAT(child_error("mark_out", "0x100000000"), HasSubstr("a mark such as"));
+  EXPECT_THAT(child_error("tfc_padding", "65536"), HasSubstr("mtu or a number"));
+  EXPECT_THAT(child_error("interface", "sixteen-letters-"), HasSubstr("at most 15"));
+  EXPECT_THAT(child_error("updown", "/a\nb"), HasSubstr("printable"));
+  EXPECT_THAT(child_error("copy_dscp", "maybe"), HasSubstr("one of out, in, yes, no"));
+  EXPECT_THAT(error_of(with_child([](Section& section) {
+                section.add("ah_proposals", "sha256").add("esp_proposals", "aes128gcm16");
+              })),
+              HasSubstr("one or the other"));
+}
+
+TEST(LoadConn, ShuntsNeedNoAuthentication) {
+  Message request;
+  auto& children = request.add_section("shunts").add_section("children");
+  children.add_section("lan").add("mode", "pass").add_list("remote_ts", {"10.0.0.0/8"});
+  EXPECT_TRUE(loaded(request).has_only_shunts());
+  children.add_section("net");
+  EXPECT_THAT(error_of(request), HasSubstr("shunts.local.auth is not set"));
 }
 
 TEST(LoadConn, RefusesAuthenticationThatItCannotDo) {

@@ -266,6 +266,56 @@ TEST_F(ViciServer, PublishesUpDownToThoseWhoRegistered) {
   EXPECT_FALSE(*silent.next_event(std::chrono::milliseconds(50)));
 }
 
+TEST_F(ViciServer, PublishesRekeysAndAlerts) {
+  auto vici = client();
+  ASSERT_TRUE(vici.register_event("ike-rekey"));
+  ASSERT_TRUE(vici.register_event("alert"));
+  on_server([this] {
+    server_->publish(SaNews{ChildSaRekeyed{control::example_sa("gw", 1)}});  // not registered
+    server_->publish(trace::Event{{"gw", {}, 0, 0, {}, {}}, trace::IkeDeleted{"us"}});
+    server_->publish(SaNews{IkeSaRekeyed{control::example_sa("gw", 1), {}}});
+    server_->publish(trace::Event{{"gw", "net", 3, 0, {}, {}}, trace::WrongSecret{"sun"}});
+  });
+  auto event = vici.next_event(std::chrono::seconds(5));
+  ASSERT_TRUE(event && *event);
+  EXPECT_EQ((*event)->name, "ike-rekey");
+  event = vici.next_event(std::chrono::seconds(5));
+  ASSERT_TRUE(event && *event);
+  EXPECT_EQ((*event)->name, "alert");
+  EXPECT_EQ((*event)->message.get("type"), "wrong_secret");
+  EXPECT_EQ((*event)->message.get("ike"), "gw");
+  EXPECT_EQ((*event)->message.get("child"), "net");
+  EXPECT_EQ((*event)->message.get("uniqueid"), "3");
+}
+
+TEST_F(ViciServer, ShowsAndResetsCounters) {
+  on_server([this] { backend_.counted.record({{"gw", {}, 0, 0, {}, {}}, trace::ChildRekeyed{}}); });
+  const auto rekeys = [this](const char* key, const char* value, const char* section) {
+    Message request;
+    if (*key != 0) request.add(key, value);
+    const auto answer = ask("get-counters", request);
+    const auto* counters = answer.find_section("counters")->find_section(section);
+    return counters == nullptr ? "none" : std::string(counters->get("child-rekey"));
+  };
+  EXPECT_EQ(rekeys("", "", ""), "1");
+  EXPECT_EQ(rekeys("name", "gw", "gw"), "1");
+  EXPECT_EQ(rekeys("all", "yes", "gw"), "1");
+  EXPECT_EQ(rekeys("name", "gx", "gx"), "none");
+  ask("reset-counters");
+  EXPECT_EQ(rekeys("", "", ""), "0");
+  EXPECT_EQ(rekeys("name", "gw", "gw"), "1");
+  Message name;
+  name.add("name", "gw");
+  ask("reset-counters", name);
+  EXPECT_EQ(rekeys("name", "gw", "gw"), "none");
+}
+
+TEST_F(ViciServer, AReloadSaysWhatIsDifferent) {
+  EXPECT_EQ(ask("reload-settings").find_list("changes"), nullptr);
+  on_server([this] { backend_.changes = {"gw is new"}; });
+  EXPECT_EQ(*ask("reload-settings").find_list("changes"), List{"gw is new"});
+}
+
 TEST_F(ViciServer, WhyTellsTheLastFailure) {
   load_example();
   Message request, unknown;

@@ -82,6 +82,52 @@ TEST(ViciStatus, UpDownShowsTheOneChild) {
   EXPECT_EQ(ike.find_section("gw")->find_section("child-sas"), nullptr);
 }
 
+TEST(ViciStatus, MarksAndInterfaceNumbers) {
+  FakeBackend backend;
+  auto sa = control::example_sa("gw", 1);
+  sa.if_id_out = 16;
+  sa.children[0].mark_in = {5, 0xffff'ffff};
+  sa.children[0].mark_out = {6, 0xff};
+  sa.children[0].if_id_in = 9;
+  const auto line = text(list_sa_event(sa, {}, backend.now(), counters_of(backend)));
+  EXPECT_NE(line.find("nat-any=yes if-id-out=00000010 encr-alg"), std::string::npos);
+  EXPECT_NE(line.find("spi-out=deadbeef mark-in=00000005 mark-out=00000006 "
+                      "mark-mask-out=000000ff if-id-in=00000009 encr-alg"),
+            std::string::npos);
+}
+
+TEST(ViciStatus, News) {
+  FakeBackend backend;
+  auto old = control::example_sa("gw", 1), successor = control::example_sa("gw", 2);
+  old.children.clear();
+  successor.children.clear();
+  const SaNews ike = IkeSaRekeyed{old, successor};
+  EXPECT_EQ(name_of(ike), "ike-rekey");
+  const auto ike_event = news_event(ike, backend.now(), counters_of(backend));
+  EXPECT_EQ(ike_event.find_section("gw")->find_section("old")->get("uniqueid"), "1");
+  EXPECT_EQ(ike_event.find_section("gw")->find_section("new")->get("uniqueid"), "2");
+
+  auto both = control::example_sa("gw", 1);
+  both.children.push_back(both.children[0]);
+  both.children[1].unique_id = 102;
+  const SaNews child = ChildSaRekeyed{both};
+  EXPECT_EQ(name_of(child), "child-rekey");
+  const auto child_event = news_event(child, backend.now(), counters_of(backend));
+  const auto* section = child_event.find_section("gw");
+  EXPECT_EQ(section->get("uniqueid"), "1");
+  const auto* net = section->find_section("child-sas")->find_section("net");
+  EXPECT_EQ(net->find_section("old")->get("uniqueid"), "101");
+  EXPECT_EQ(net->find_section("new")->get("uniqueid"), "102");
+
+  const SaNews update = EndpointsChanging{{*IpAddress::parse("192.0.2.7"), 4'500}, old.remote, old};
+  EXPECT_EQ(name_of(update), "ike-update");
+  const auto update_event = news_event(update, backend.now(), counters_of(backend));
+  EXPECT_EQ(text(update_event)
+                .find("local-host=192.0.2.7 local-port=4500 remote-host=192.0.2.2 "
+                      "remote-port=4500 gw{uniqueid=1 "),
+            0u);
+}
+
 TEST(ViciStatus, ListConn) {
   Message request;
   auto& section = request.add_section("gw");

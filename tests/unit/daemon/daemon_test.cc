@@ -4,6 +4,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -40,10 +41,57 @@ TEST(Difference, NamesWhatIsAddedChangedAndRemoved) {
   const auto difference = compare(loaded({{"gone", 1}, {"other", 1}, {"same", 1}}), to);
   EXPECT_THAT(difference.removed, ElementsAre("gone"));
   ASSERT_EQ(difference.changed.size(), 1u);
-  EXPECT_EQ(difference.changed[0]->keyingtries, 2u);
+  EXPECT_EQ(difference.changed[0].connection->keyingtries, 2u);
   ASSERT_EQ(difference.added.size(), 1u);
   EXPECT_EQ(difference.added[0]->name, "new");
   EXPECT_FALSE(difference.settings);
+}
+
+// A change of one setting in a connection "a" with the children "a" and "b".
+ChangedConnection change(const std::function<void(ConnectionConfig&)>& edit) {
+  ConnectionConfig from;
+  from.name = "a";
+  for (const auto* name : {"a", "b"}) {
+    ChildConfig child;
+    child.name = name;
+    from.children.push_back(child);
+  }
+  ConnectionConfig to = from;
+  edit(to);
+  config::Loaded before, after;
+  before.connections.push_back(std::make_shared<const ConnectionConfig>(from));
+  after.connections.push_back(std::make_shared<const ConnectionConfig>(to));
+  const auto difference = compare(before, after);
+  return difference.changed.empty() ? ChangedConnection{} : difference.changed[0];
+}
+
+TEST(Difference, SaysWhatAChangeLeadsTo) {
+  const auto quiet = change([](auto& to) {
+    to.dpd_delay = std::chrono::seconds(5);
+    to.children[1].lifetime.rekey_time = std::chrono::hours(2);
+  });
+  EXPECT_FALSE(quiet.settings.renegotiates);
+  EXPECT_THAT(quiet.renewed_children(), ElementsAre());
+  EXPECT_EQ(quiet.to_string(),
+            "a: dpd changed, in force now; child b: esp_rekey changed, in force now");
+
+  const auto one_child = change([](auto& to) {
+    to.children[1].remote.push_back(*parse_selector("10.2.0.0/16"));
+    to.children[1].updown = "/bin/true";
+  });
+  EXPECT_FALSE(one_child.settings.renegotiates);
+  EXPECT_THAT(one_child.renewed_children(), ElementsAre("b"));
+  EXPECT_EQ(one_child.to_string(),
+            "a: child b: remote, updown changed, its CHILD SAs are negotiated anew");
+
+  const auto whole = change([](auto& to) { to.remote_port = 4'500; });
+  EXPECT_TRUE(whole.settings.renegotiates);
+  EXPECT_EQ(whole.to_string(), "a: peer_port changed, its IKE SA is set up anew");
+
+  const auto children = change([](auto& to) { to.children[1].name = "c"; });
+  EXPECT_EQ(children.to_string(), "a: child c is new; child b is gone, its CHILD SAs are deleted");
+  EXPECT_EQ(change([](auto& to) { std::swap(to.children[0], to.children[1]); }).to_string(),
+            "a: order of children changed, in force now");
 }
 
 TEST(Difference, SecretsCompareByValueAndOwners) {

@@ -23,10 +23,13 @@ class FakeHost final : public Host {
   }
   void child_missing(const IkeSa&) override {}
   void up_down(const IkeSa&, bool, std::optional<std::size_t>) override {}
+  void ike_rekeyed(const IkeSa&, const IkeSa&) override {}
+  void child_rekeyed(const IkeSa&, std::size_t, std::size_t) override {}
+  void endpoints_changing(const IkeSa&, const Endpoint&, const Endpoint&) override {}
   std::uint64_t new_ike_spi() override { return ++last_; }
   std::uint32_t new_child_spi() override { return static_cast<std::uint32_t>(++last_); }
   void release_child_spi(std::uint32_t) override { ++released; }
-  std::uint32_t new_unique_id() override { return static_cast<std::uint32_t>(++last_); }
+  std::uint32_t new_child_id() override { return static_cast<std::uint32_t>(++last_); }
   SaPairId new_pair_id() override { return {++last_}; }
   PolicyId new_policy_id() override { return {++last_}; }
   std::uint32_t new_reqid() override { return 1; }
