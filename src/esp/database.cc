@@ -112,11 +112,11 @@ Result<> Database::remove(const DeleteSa& op) {
 }
 
 Result<> Database::install(const InstallPolicy& op) {
-  if (op.mode == Mode::beet || op.mark_in || op.mark_out || op.if_id_in != 0 || op.if_id_out != 0 ||
-      !op.interface.empty())
+  if (op.mode == Mode::beet || op.mark_in || op.mark_out || op.if_id_in != 0 || op.if_id_out != 0)
     return fail(Fault::local_policy, Reason::unsupported);
-  if (!policies_.emplace(op.policy, Policy{op.policy, op.pair, op.mode}).second)
+  if (!policies_.emplace(op.policy, Policy{op.policy, op.pair, op.mode, op.interface}).second)
     return refuse(Reason::invalid_argument);
+  if (!op.interface.empty()) ++bound_policies_;
   index_.insert(op.policy.value, op.local_ts, op.remote_ts, op.priority);
   return {};
 }
@@ -129,7 +129,10 @@ Result<> Database::update(const UpdatePolicy& op) {
 }
 
 Result<> Database::remove(const DeletePolicy& op) {
-  if (policies_.erase(op.policy) == 0) return refuse(Reason::not_found);
+  const auto found = policies_.find(op.policy);
+  if (found == policies_.end()) return refuse(Reason::not_found);
+  if (!found->second.interface.empty()) --bound_policies_;
+  policies_.erase(found);
   index_.erase(op.policy.value);
   return {};
 }
@@ -144,11 +147,24 @@ OutboundSa* Database::outbound(SaPairId pair) {
   return found == outbound_.end() ? nullptr : found->second.get();
 }
 
-Policy* Database::policy(const PacketSide& local, const PacketSide& remote) {
-  const auto value = index_.find(local, remote);
-  if (!value) return nullptr;
+Database::Match Database::policy(const PacketSide& local, const PacketSide& remote,
+                                 const IpAddress& destination) {
+  Match match;
+  std::optional<std::string> leaves_by;  // asked of the kernel at most once
+  PolicyIndex::Admits admits;
+  if (bound_policies_ != 0)
+    admits = [&](std::uint64_t value) {
+      const std::string& wanted = policies_.at(PolicyId{value}).interface;
+      if (wanted.empty()) return true;
+      if (!leaves_by) leaves_by = interface_to_ ? interface_to_(destination) : std::string();
+      match.elsewhere |= wanted != *leaves_by;
+      return wanted == *leaves_by;
+    };
+  const auto value = index_.find(local, remote, admits);
+  if (!value) return match;
   const auto found = policies_.find(PolicyId{*value});
-  return found == policies_.end() ? nullptr : &found->second;
+  if (found != policies_.end()) match.policy = &found->second;
+  return match;
 }
 
 std::optional<std::size_t> Database::smallest_inner_limit() const {

@@ -15,6 +15,7 @@ struct Policy {
   PolicyId id;
   SaPairId pair;             // zero: trap
   Mode mode = Mode::tunnel;  // of its SA, or pass or drop
+  std::string interface;     // that packets would leave by without it; empty: any
   TimePoint next_acquire = TimePoint::min();
 };
 
@@ -23,8 +24,11 @@ class Database {
   // The MTU of the path between two addresses.
   using PathMtu = std::function<unsigned(const Endpoint& local, const Endpoint& remote)>;
 
-  Database(CipherEngine& engine, PathMtu path_mtu)
-      : engine_(engine), path_mtu_(std::move(path_mtu)) {}
+  // The interface that packets for an address leave by, when no policy stands in their way.
+  using InterfaceTo = std::function<std::string(const IpAddress& destination)>;
+
+  Database(CipherEngine& engine, PathMtu path_mtu, InterfaceTo interface_to = nullptr)
+      : engine_(engine), path_mtu_(std::move(path_mtu)), interface_to_(std::move(interface_to)) {}
 
   // `statistics` belongs to the pair that an InstallSa names; null for other operations. Errors:
   // unsupported (mode, protocol, cipher), invalid_argument, not_found.
@@ -32,7 +36,11 @@ class Database {
 
   InboundSa* inbound(std::uint32_t spi);
   OutboundSa* outbound(SaPairId pair);
-  Policy* policy(const PacketSide& local, const PacketSide& remote);
+  struct Match {
+    Policy* policy = nullptr;
+    bool elsewhere = false;  // one that would match is bound to another interface
+  };
+  Match policy(const PacketSide& local, const PacketSide& remote, const IpAddress& destination);
   // Whether a policy covers both addresses, but only some of their protocols or ports.
   bool partly_covered(const PacketSide& local, const PacketSide& remote) const {
     return index_.partly_covers(local, remote);
@@ -67,10 +75,12 @@ class Database {
 
   CipherEngine& engine_;
   PathMtu path_mtu_;
+  InterfaceTo interface_to_;
   std::unordered_map<std::uint32_t, std::unique_ptr<InboundSa>> inbound_;
   std::unordered_map<SaPairId, std::uint32_t> inbound_spi_;
   std::unordered_map<SaPairId, std::unique_ptr<OutboundSa>> outbound_;
   std::unordered_map<PolicyId, Policy> policies_;
+  std::size_t bound_policies_ = 0;  // to an interface
   PolicyIndex index_;
   std::map<std::size_t, std::size_t> limits_;  // inner limit: how many SAs
   std::vector<SaPairId> to_refresh_;

@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -33,10 +34,9 @@ struct Request {
   }
 };
 
-std::optional<Route> route_of(const nlmsghdr* message, std::uint32_t table) {
+Route route_of(const nlmsghdr* message) {
   const auto* body = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
   const Family family = body->rtm_family == AF_INET ? Family::v4 : Family::v6;
-  if (body->rtm_family != AF_INET && body->rtm_family != AF_INET6) return std::nullopt;
   Route route;
   route.table = body->rtm_table;
   route.destination = Prefix::make(IpAddress::any(family), body->rtm_dst_len);
@@ -55,7 +55,6 @@ std::optional<Route> route_of(const nlmsghdr* message, std::uint32_t table) {
                                  mnl_attr_get_payload_len(attribute)}),
           body->rtm_dst_len);
   }
-  if (route.table != table) return std::nullopt;
   return route;
 }
 
@@ -67,7 +66,13 @@ struct Dump {
 int collect(const nlmsghdr* message, void* context) {
   auto& dump = *static_cast<Dump*>(context);
   if (message->nlmsg_type == RTM_NEWROUTE)
-    if (const auto route = route_of(message, dump.table)) dump.routes.push_back(*route);
+    if (Route route = route_of(message); route.table == dump.table) dump.routes.push_back(route);
+  return MNL_CB_OK;
+}
+
+int read_device(const nlmsghdr* message, void* context) {
+  if (message->nlmsg_type == RTM_NEWROUTE)
+    *static_cast<unsigned*>(context) = route_of(message).device;
   return MNL_CB_OK;
 }
 
@@ -140,6 +145,26 @@ int Netlink::add_rule(const Rule& rule) {
   return change_rule(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
 }
 int Netlink::delete_rule(const Rule& rule) { return change_rule(RTM_DELRULE, 0, rule); }
+
+std::string Netlink::interface_to(const IpAddress& destination, std::uint32_t mark) {
+  Request request(RTM_GETROUTE, 0);
+  request.header->nlmsg_flags = NLM_F_REQUEST;
+  auto* body = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request.header, sizeof(rtmsg)));
+  body->rtm_family = family_number(destination.family());
+  body->rtm_dst_len = static_cast<unsigned char>(destination.bits());
+  request.put_address(RTA_DST, destination);
+  mnl_attr_put_u32(request.header, RTA_MARK, mark);
+  request.header->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_.get(), request.header, request.header->nlmsg_len) < 0) return {};
+  alignas(nlmsghdr) char buffer[kBuffer];
+  const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
+  unsigned index = 0;
+  if (size < 0 || mnl_cb_run(buffer, static_cast<std::size_t>(size), sequence_,
+                             mnl_socket_get_portid(socket_.get()), read_device, &index) < 0)
+    return {};
+  char name[IF_NAMESIZE];
+  return index != 0 && if_indextoname(index, name) ? name : std::string();
+}
 
 void Netlink::flush_table(std::uint32_t table) {
   for (const Family family : {Family::v4, Family::v6}) {

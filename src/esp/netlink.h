@@ -37,6 +37,8 @@ class Netlink {
   int delete_route(const Route& route);
   int add_rule(const Rule& rule);
   int delete_rule(const Rule& rule);
+  // The name of the interface that packets with `mark` leave by; empty when there is no route.
+  std::string interface_to(const IpAddress& destination, std::uint32_t mark);
   // Removes every route of a table, in both families.
   void flush_table(std::uint32_t table);
 

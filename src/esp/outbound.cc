@@ -61,12 +61,14 @@ const Outbound::Decision& Outbound::decide(const IpPacket& parsed) {
   if (cache_.generation == database.generation() && cache_.local == local &&
       cache_.remote == remote)
     return cache_;
-  cache_ = {database.generation(), local, remote, database.policy(local, remote), nullptr, false};
+  const Database::Match match = database.policy(local, remote, parsed.destination);
+  cache_ = {database.generation(), local, remote, match.policy, nullptr, false};
   if (cache_.policy && cache_.policy->pair) cache_.sa = database.outbound(cache_.policy->pair);
-  // A route brings more here than its policies want: what a pass policy covers, and the protocols
-  // and ports that a policy between the same addresses leaves out. Other addresses are refused.
-  cache_.clear =
-      cache_.policy ? cache_.policy->mode == Mode::pass : database.partly_covered(local, remote);
+  // A route brings more here than its policies want: what a pass policy covers, and the protocols,
+  // ports and interfaces that a policy between the same addresses leaves out. Other addresses are
+  // refused.
+  cache_.clear = cache_.policy ? cache_.policy->mode == Mode::pass
+                               : match.elsewhere || database.partly_covered(local, remote);
   return cache_;
 }
 

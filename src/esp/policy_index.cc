@@ -36,24 +36,33 @@ PolicyIndex::Rank PolicyIndex::rank_of(const CompiledSelector& local,
           value};
 }
 
-void PolicyIndex::insert_entry(const Entry& entry, const Prefix& prefix) {
-  const Family family = prefix.address.family();
-  const Number key = prefix_key(number_of(prefix.address), prefix.address.bits(), prefix.length);
-  Bucket& bucket = (family == Family::v4 ? v4_ : v6_)[prefix.length][key];
+void PolicyIndex::insert_entry(const Entry& entry, Family family, const Key& key) {
+  Table& all = table(family);
+  Bucket& bucket = all.buckets[key];
+  if (bucket.empty()) ++all.shapes[key.lengths];
   const auto at = std::ranges::lower_bound(bucket, entry.rank, {}, &Entry::rank);
   bucket.insert(at, entry);
-  places_[entry.rank.value].push_back({family, prefix.length, key});
+  places_[entry.rank.value].push_back({family, key});
 }
 
 void PolicyIndex::insert(std::uint64_t value, const std::vector<TrafficSelector>& local,
                          const std::vector<TrafficSelector>& remote, std::uint32_t priority) {
   for (const TrafficSelector& theirs : remote)
     for (const TrafficSelector& ours : local) {
-      if (ours.first.family() != theirs.first.family() || theirs.last < theirs.first) continue;
+      const Family family = theirs.first.family();
+      if (ours.first.family() != family || theirs.last < theirs.first || ours.last < ours.first)
+        continue;
       const CompiledSelector compiled_local(ours), compiled_remote(theirs);
       const Entry entry{rank_of(compiled_local, compiled_remote, priority, value), compiled_local,
                         compiled_remote};
-      for (const Prefix& prefix : cover(theirs.first, theirs.last)) insert_entry(entry, prefix);
+      // One prefix is enough for the local side: what it holds too much, matches() takes away.
+      const Prefix around = enclosing_prefix(ours.first, ours.last);
+      const int bits = theirs.first.bits();
+      for (const Prefix& prefix : cover(theirs.first, theirs.last))
+        insert_entry(entry, family,
+                     {{prefix.length, around.length},
+                      prefix_key(number_of(prefix.address), bits, prefix.length),
+                      prefix_key(number_of(around.address), bits, around.length)});
     }
 }
 
@@ -61,31 +70,41 @@ bool PolicyIndex::erase(std::uint64_t value) {
   const auto found = places_.find(value);
   if (found == places_.end()) return false;
   for (const Place& place : found->second) {
-    Levels& all = place.family == Family::v4 ? v4_ : v6_;
-    const auto level = all.find(place.length);
-    if (level == all.end()) continue;
-    const auto bucket = level->second.find(place.key);
-    if (bucket == level->second.end()) continue;
+    Table& all = table(place.family);
+    const auto bucket = all.buckets.find(place.key);
+    if (bucket == all.buckets.end()) continue;
     std::erase_if(bucket->second, [&](const Entry& entry) { return entry.rank.value == value; });
-    if (bucket->second.empty()) level->second.erase(bucket);
-    if (level->second.empty()) all.erase(level);
+    if (!bucket->second.empty()) continue;
+    all.buckets.erase(bucket);
+    const auto shape = all.shapes.find(place.key.lengths);
+    if (--shape->second == 0) all.shapes.erase(shape);
   }
   places_.erase(found);
   return true;
 }
 
-std::optional<std::uint64_t> PolicyIndex::find(const PacketSide& local,
+const PolicyIndex::Bucket* PolicyIndex::bucket(const Lengths& lengths, const PacketSide& local,
                                                const PacketSide& remote) const {
   const int bits = remote.family == Family::v4 ? 32 : 128;
+  const auto& buckets = table(remote.family).buckets;
+  const auto found = buckets.find({lengths, prefix_key(remote.address, bits, lengths.remote),
+                                   prefix_key(local.address, bits, lengths.local)});
+  return found == buckets.end() ? nullptr : &found->second;
+}
+
+std::optional<std::uint64_t> PolicyIndex::find(const PacketSide& local, const PacketSide& remote,
+                                               const Admits& admits) const {
+  const int bits = remote.family == Family::v4 ? 32 : 128;
   const Entry* best = nullptr;
-  for (const auto& [length, level] : levels(remote.family)) {
+  for (const auto& [lengths, count] : table(remote.family).shapes) {
     // Shorter prefixes hold ranges at least this wide, so they can't be narrower than the best.
-    if (best && best->rank.remote_width < prefix_width(bits, length)) break;
-    const auto bucket = level.find(prefix_key(remote.address, bits, length));
-    if (bucket == level.end()) continue;
-    for (const Entry& entry : bucket->second) {
+    if (best && best->rank.remote_width < prefix_width(bits, lengths.remote)) break;
+    const Bucket* entries = bucket(lengths, local, remote);
+    if (!entries) continue;
+    for (const Entry& entry : *entries) {
       if (best && best->rank < entry.rank) break;
       if (!entry.local.matches(local) || !entry.remote.matches(remote)) continue;
+      if (admits && !admits(entry.rank.value)) continue;
       best = &entry;
       break;
     }
@@ -95,11 +114,10 @@ std::optional<std::uint64_t> PolicyIndex::find(const PacketSide& local,
 }
 
 bool PolicyIndex::partly_covers(const PacketSide& local, const PacketSide& remote) const {
-  const int bits = remote.family == Family::v4 ? 32 : 128;
-  for (const auto& [length, level] : levels(remote.family)) {
-    const auto bucket = level.find(prefix_key(remote.address, bits, length));
-    if (bucket == level.end()) continue;
-    for (const Entry& entry : bucket->second)
+  for (const auto& [lengths, count] : table(remote.family).shapes) {
+    const Bucket* entries = bucket(lengths, local, remote);
+    if (!entries) continue;
+    for (const Entry& entry : *entries)
       if (entry.partial() && entry.local.covers(local) && entry.remote.covers(remote)) return true;
   }
   return false;

@@ -39,16 +39,24 @@ Worker::Worker(const WorkerOptions& options, Tun& tun, std::vector<OuterSocket>&
       tun_(tun),
       sockets_(sockets),
       cipher_backend_(engine_.describe()),
-      database_(engine_,
-                [mark = options.mark](const Endpoint& local, const Endpoint& remote) {
-                  return path_mtu(local, remote, mark);
-                }),
+      database_(
+          engine_,
+          [mark = options.mark](const Endpoint& local, const Endpoint& remote) {
+            return path_mtu(local, remote, mark);
+          },
+          [this](const IpAddress& destination) { return interface_to(destination); }),
       ike_sink_(std::move(ike_sink)),
       inbound_({database_, notices, tun, drops_}, tun.offloads(), ike_sink_, options.nat_t_port),
       outbound_({database_, notices, tun, drops_}, choose_sockets()),
       device_buffer_(Tun::kMaxRead),
       wake_(make_event()) {
   thread_ = std::thread([this] { run(); });
+}
+
+std::string Worker::interface_to(const IpAddress& destination) {
+  if (!netlink_)
+    if (auto opened = Netlink::open()) netlink_ = std::move(*opened);
+  return netlink_ ? netlink_->interface_to(destination, options_.mark) : std::string();
 }
 
 Worker::~Worker() {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "esp/inbound.h"
+#include "esp/netlink.h"
 #include "esp/outbound.h"
 
 namespace culvert::esp {
@@ -48,6 +49,7 @@ class Worker {
   void tick(TimePoint now);
   void adapt_device_mtu();
   OuterSockets choose_sockets() const;
+  std::string interface_to(const IpAddress& destination);
 
   WorkerOptions options_;
   Tun& tun_;
@@ -55,6 +57,7 @@ class Worker {
   DropCounters drops_;
   CipherEngine engine_;
   std::string cipher_backend_;
+  std::optional<Netlink> netlink_;  // opened when a policy asks for an interface
   Database database_;
   Inbound::IkeSink ike_sink_;
   Inbound inbound_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "esp/inbound.h"
+#include "esp/netlink.h"
 #include "esp/outbound.h"
 #include "packets.h"
 
@@ -91,7 +92,9 @@ struct End {
   OuterSocket socket = open_socket(OuterSocket::Kind::udp, address.family());
   std::vector<OuterSocket> raws;
   CipherEngine engine;
-  Database database{engine, [this](const Endpoint&, const Endpoint&) { return path_mtu; }};
+  Netlink netlink = std::move(*Netlink::open());
+  Database database{engine, [this](const Endpoint&, const Endpoint&) { return path_mtu; },
+                    [this](const IpAddress& to) { return netlink.interface_to(to, 0); }};
   NoticeQueue notices{make_event()};
   Recorder device;
   DropCounters drops;

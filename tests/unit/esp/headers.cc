@@ -145,6 +145,28 @@ TEST(Headers, WhatAPolicyLeavesOutGoesInClear) {
   });
 }
 
+TEST(Headers, APolicyMayBeBoundToAnInterface) {
+  in_namespace([] {
+    Hosts hosts({IpsecProtocol::esp, Mode::transport, Family::v4, false});
+    ASSERT_TRUE(hosts.a.apply(hosts.sa(Direction::out)));
+    ASSERT_TRUE(hosts.b.apply(hosts.sa(Direction::in)));
+    const auto bind = [&](const char* interface) {
+      InstallPolicy op = hosts.policy();
+      op.interface = interface;
+      return hosts.a.apply(std::move(op)).has_value();
+    };
+    Flow flow = hosts.flow();
+    flow.destination_port = hosts.b.socket.port();
+    const Bytes packet = udp_packet(flow, Bytes{0, 0, 0, 0, 1});
+    ASSERT_TRUE(bind("lo"));
+    EXPECT_EQ(hosts.carry(packet).size(), 1u) << "it would leave by lo, so it is protected";
+    ASSERT_TRUE(hosts.a.apply(DeletePolicy{kPolicy}));
+    ASSERT_TRUE(bind("eth7"));
+    EXPECT_TRUE(hosts.carry(packet).empty());
+    EXPECT_EQ(hosts.b.ike.size(), 1u) << "in clear";
+  });
+}
+
 TEST(Headers, ShuntsPassAndDrop) {
   in_namespace([] {
     Hosts hosts({IpsecProtocol::esp, Mode::transport, Family::v4, false});

@@ -318,6 +318,43 @@ TEST_F(Path, TellsOfActivityAndOfANewSource) {
   EXPECT_EQ(count<MappingChange>(b.notices.take()), 0u);
 }
 
+// RFC 7296, 2.8: receive on both, send on the new one once the peer can.
+TEST_F(Path, ARekeyLosesNothing) {
+  const auto numbered = [&](Direction direction, SaPairId pair, std::uint32_t spi) {
+    InstallSa op = sa(direction);
+    op.pair = pair;
+    op.spi = spi;
+    return op;
+  };
+  SaPairId pair = kPair;
+  std::size_t got = 0;
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    const auto send = [&](std::uint8_t seed) {
+      Flow flow;
+      flow.source_port = static_cast<std::uint16_t>(1'000 + round * 8 + seed);
+      a.send({}, udp_packet(flow, pattern(100, seed)));
+    };
+    const SaPairId next{100 + round};
+    const std::uint32_t spi = 0x2000 + round;
+    b.device.packets.clear();
+    send(1);
+    ASSERT_TRUE(b.apply(numbered(Direction::in, next, spi)));
+    send(2);
+    ASSERT_TRUE(a.apply(numbered(Direction::out, next, spi)));
+    send(3);
+    ASSERT_TRUE(a.apply(UpdatePolicy{kPolicy, next}));
+    send(4);
+    ASSERT_TRUE(a.apply(DeleteSa{pair, Direction::out}));
+    b.receive();  // the old SA's last packets come when the new one is in use already
+    ASSERT_TRUE(b.apply(DeleteSa{pair, Direction::in}));
+    send(5);
+    b.receive();
+    got += b.device.packets.size();
+    pair = next;
+  }
+  EXPECT_EQ(got, 100u);
+}
+
 TEST_F(Path, SeparatesIkeFromEsp) {
   const Bytes ike = {0, 0, 0, 0, 1, 2, 3, 4, 5};
   const Bytes keepalive = {0xff};
