@@ -119,8 +119,17 @@ const InstallPolicy* Plane::lookup(const InnerPacket& packet) const {
   return best;
 }
 
-bool Plane::count(const SaKey& key) {
+TimePoint Plane::last_use(SaPairId pair) const {
+  TimePoint last = TimePoint::min();
+  for (const Direction direction : {Direction::in, Direction::out})
+    if (const auto at = use_.find({pair, direction}); at != use_.end())
+      last = std::max(last, at->second.last);
+  return last;
+}
+
+bool Plane::count(const SaKey& key, TimePoint now) {
   Use& use = use_[key];
+  use.last = now;
   const Lifetime& life = sas_.at(key).lifetime;
   ++use.packets;
   if (life.life_packets == 0 || use.packets < life.life_packets) return true;
@@ -133,7 +142,7 @@ Plane::Sending Plane::send(const InnerPacket& packet, TimePoint now) {
   const InstallPolicy* policy = lookup(packet);
   if (!policy || policy->mode == Mode::pass) return {};
   if (policy->mode == Mode::drop) return {Fate::dropped, {}, {}, {}};
-  if (policy->pair) return send_through(policy->pair, packet);
+  if (policy->pair) return send_through(policy->pair, packet, now);
   const auto [last, first_time] = last_acquire_.emplace(policy->policy, now);
   if (first_time || now - last->second >= kNoticeInterval) {
     last->second = now;
@@ -144,10 +153,10 @@ Plane::Sending Plane::send(const InnerPacket& packet, TimePoint now) {
   return {faults_.clear_at_trap ? Fate::clear : Fate::trapped, {}, {}, {}};
 }
 
-Plane::Sending Plane::send_through(SaPairId pair, const InnerPacket& packet) {
+Plane::Sending Plane::send_through(SaPairId pair, const InnerPacket& packet, TimePoint now) {
   const SaKey key{pair, Direction::out};
   const auto at = sas_.find(key);
-  if (at == sas_.end() || !count(key)) return {Fate::dropped, {}, {}, {}};
+  if (at == sas_.end() || !count(key, now)) return {Fate::dropped, {}, {}, {}};
   const InstallSa& sa = at->second;
   return {Fate::sent, sa.local, sa.remote,
           EspPacket{sa.spi, use_.at(key).packets, key_octets(sa.keys), sa.cipher, sa.udp_encap,
@@ -162,7 +171,7 @@ std::optional<InnerPacket> Plane::receive(const EspPacket& packet, const Endpoin
   InstallSa& sa = sas_.at(key);
   if (key_octets(sa.keys) != packet.keys || sa.cipher != packet.cipher) return std::nullopt;
   Use& use = use_.at(key);
-  if (!use.seen.insert(packet.sequence).second || !count(key)) return std::nullopt;
+  if (!use.seen.insert(packet.sequence).second || !count(key, now)) return std::nullopt;
   if (packet.udp_encap && sa.remote != from) notices_.push_back(MappingChange{sa.pair, from});
   if (use.last_activity == TimePoint::min() || now - use.last_activity >= kNoticeInterval) {
     use.last_activity = now;

@@ -53,9 +53,10 @@ class Plane {
   };
   Sending send(const InnerPacket& packet, TimePoint now);
   // As a compromised host would: through a given pair, whatever the selectors say.
-  Sending send_through(SaPairId pair, const InnerPacket& packet);
+  Sending send_through(SaPairId pair, const InnerPacket& packet, TimePoint now);
   // The inner packet if everything about it is right. `to` and `from` are the outer addresses.
   std::optional<InnerPacket> receive(const EspPacket& packet, const Endpoint& from, TimePoint now);
+  TimePoint last_use(SaPairId pair) const;  // in either direction; min: never
   std::vector<SadNotice> take_notices() { return std::exchange(notices_, {}); }
 
   using SaKey = std::pair<SaPairId, Direction>;
@@ -67,7 +68,8 @@ class Plane {
   struct Use {
     std::uint64_t packets = 0;
     std::set<std::uint64_t> seen;
-    TimePoint last_activity = TimePoint::min();
+    TimePoint last = TimePoint::min();           // packet
+    TimePoint last_activity = TimePoint::min();  // notice
     bool expired = false;
   };
   Result<> run(InstallSa&& op);
@@ -78,7 +80,7 @@ class Plane {
   Result<> run(DeletePolicy&& op);
   const InstallPolicy* lookup(const InnerPacket& packet) const;
   // False when the SA's hard limit is reached.
-  bool count(const SaKey& key);
+  bool count(const SaKey& key, TimePoint now);
 
   PlaneFaults faults_;
   std::map<SaKey, InstallSa> sas_;

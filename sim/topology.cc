@@ -21,6 +21,7 @@ constexpr std::string_view kEspProposals[] = {
     "aes128gcm16",        "aes256-sha256",           "chacha20poly1305",
     "aes128gcm16-x25519", "aes256-sha1-modp2048",    "aes256gcm16-aes128gcm16-ecp256-x25519",
     "aes128-sha256-esn",  "aes128ctr-aesxcbc-ecp384"};
+constexpr std::string_view kAhProposals[] = {"sha256", "sha512-x25519", "sha1-esn", "aesxcbc"};
 // Nothing above agrees with these.
 constexpr std::string_view kOtherIke = "aes256ccm8-prfsha512-modp8192";
 constexpr std::string_view kOtherEsp = "aes256ccm8-noesn";
@@ -28,6 +29,7 @@ constexpr std::string_view kOtherEsp = "aes256ccm8-noesn";
 struct Habits {  // of a whole run
   bool ipv6 = false, host_names = false, any_addresses = false, limits = false, rekeys = false;
   bool udp_always = false, address_ids = false, fragments = false;
+  bool reauthentication = false, ipcomp = false, ah = false;
   std::size_t common_ike = 0;  // with host names
 };
 
@@ -55,7 +57,7 @@ void add_host(World& world, Random& random, const Habits& habits, Topology& topo
   HostSetup setup;
   setup.name = fmt::format("gw{}", index);
   setup.address = address_of(habits, index, false);
-  if (index > 0 && random.percent(20)) {
+  if (index > 0 && !habits.ah && random.percent(20)) {  // AH does not pass a NAT
     setup.nat.emplace(setup.address, random.between(60s, 180s), random.next());
     setup.address = address_of(habits, index, true);
   }
@@ -64,10 +66,11 @@ void add_host(World& world, Random& random, const Habits& habits, Topology& topo
   options.prefer_udp_encap = random.percent(20);
   options.retransmit.timeout = random.between(500ms, 4s);
   options.retransmit.tries = static_cast<std::uint32_t>(random.between(2, 5));
+  options.check_pfs = random.percent(30);
   options.max_half_open = random.between(8, 200);
   options.cookie_threshold = random.percent(40) ? 0 : random.between(1, 32);
   options.max_half_open_per_address = random.between(2, 32);
-  if (habits.fragments) options.fragment_size = random.between(120, 600);
+  if (habits.fragments) options.fragment_size = random.between(220, 600);
   setup.clock_start = TimePoint(random.between(0s, 1'000'000s));
   setup.drift_ppm = static_cast<std::int64_t>(random.below(2'001)) - 1'000;
   if (random.percent(20)) setup.plane_delay = random.between(1ms, 300ms);
@@ -135,6 +138,7 @@ ChildConfig child_config(Random& random, const Habits& habits, const Tunnel& tun
   child.proposals = proposals;
   if (tunnel.mismatch == Mismatch::esp_proposals && side == 1)
     child.proposals = {proposal_of(kOtherEsp, wire::ProtocolId::esp)};
+  child.ipcomp = habits.ipcomp && random.percent(70);
   if (random.percent(30)) child.start_action = StartAction::trap;
   if (habits.limits && random.percent(30)) child.lifetime.life_packets = random.between(20, 60);
   if (habits.rekeys && random.percent(60)) {
@@ -167,13 +171,21 @@ void add_side(World& world, Random& random, const Habits& habits, Tunnel& tunnel
                               ? *parse_identity("stranger.example")
                               : ids[1 - side];
   connection->dpd_delay = random.between(5s, 40s);
-  connection->encap = habits.udp_always && random.percent(50) ? Encap::always : Encap::automatic;
+  connection->encap =
+      habits.udp_always && !habits.ah && random.percent(50) ? Encap::always : Encap::automatic;
   connection->unique = random.percent(30) ? Unique::replace : Unique::no;
   connection->rekey_time = habits.rekeys ? random.between(60s, 240s) : Duration{};
   connection->rand_time = habits.rekeys ? random.between(0s, 20s) : Duration{};
+  if (habits.reauthentication && random.percent(70)) {
+    connection->reauth_time = random.between(60s, 240s);
+    connection->over_time = random.between(60s, 120s);
+  }
+  if (random.percent(20)) connection->childless = Childless::prefer;
   own.can_initiate = !world.hosts()[peer].setup.nat.has_value();
   connection->keep_up = own.can_initiate && random.percent(50);
-  const auto esp_proposals = proposals_for(random, esp, kEspProposals, wire::ProtocolId::esp);
+  const auto esp_proposals = habits.ah
+                                 ? proposals_for(random, esp, kAhProposals, wire::ProtocolId::ah)
+                                 : proposals_for(random, esp, kEspProposals, wire::ProtocolId::esp);
   for (std::size_t child = 0; child < tunnel.children.size(); ++child)
     connection->children.push_back(
         child_config(random, habits, tunnel, side, child, esp_proposals));
@@ -203,7 +215,7 @@ void add_tunnel(World& world, Random& random, const Habits& habits, std::size_t 
   // by their IKE proposals.
   const std::string_view ike =
       habits.host_names ? kIkeProposals[habits.common_ike] : random.pick(kIkeProposals);
-  const std::string_view esp = random.pick(kEspProposals);
+  const std::string_view esp = habits.ah ? random.pick(kAhProposals) : random.pick(kEspProposals);
   for (int side = 0; side < 2; ++side) add_side(world, random, habits, tunnel, side, ike, esp, ids);
   add_secret(world, random, tunnel, ids);
   for (const TunnelSide& side : tunnel.sides)
@@ -223,6 +235,9 @@ Topology draw_topology(World& world, Random& random) {
                       .udp_always = random.percent(20),
                       .address_ids = random.percent(20),
                       .fragments = random.percent(30),
+                      .reauthentication = random.percent(25),
+                      .ipcomp = random.percent(15),
+                      .ah = random.percent(10),
                       .common_ike = random.below(std::size(kIkeProposals))};
   for (auto count = random.percent(60) ? 2 : random.between(3, 5); count > 0; --count)
     add_host(world, random, habits, topology);

@@ -232,7 +232,8 @@ void World::send_rogue(std::size_t index, const InnerPacket& packet) {
   input(index, [this, packet](Host& host) {
     for (const auto& [key, sa] : host.plane.sas())
       if (key.second == Direction::out)
-        return finish_sending(host, host.plane.send_through(key.first, packet), packet);
+        return finish_sending(
+            host, host.plane.send_through(key.first, packet, host.clock.local(now_)), packet);
   });
 }
 

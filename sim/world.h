@@ -87,6 +87,7 @@ class World {
   void perform(Host& host, UpDown&& change);
   void perform(Host&, SaNews&&) {}
   void perform(Host& host, ResolvePeer&& question);
+  void perform(Host& host, AskLastUse&& question);
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

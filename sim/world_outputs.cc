@@ -161,6 +161,10 @@ void World::perform(Host& host, ResolvePeer&& question) {
   });
 }
 
+void World::perform(Host& host, AskLastUse&& question) {
+  host.shard->last_use(question.pair, host.plane.last_use(question.pair), host.clock.local(now_));
+}
+
 // ---- the ladder ----
 
 std::size_t World::peer_at(const Host& host, const Endpoint& outside) const {

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <functional>
 
 #include "cli/commands.h"
@@ -78,9 +80,7 @@ void add_configuration(CLI::App& app, Request& request) {
       ->required();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   Request request;
   CLI::App app{"Talks to culvertd, the IKE daemon"};
   app.require_subcommand(1);
@@ -98,4 +98,17 @@ int main(int argc, char** argv) {
   }
   request.options.colours = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   return request.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fputs("culvert: ", stderr);
+    std::fputs(error.what(), stderr);
+    std::fputs("\n", stderr);
+    return 1;
+  }
 }

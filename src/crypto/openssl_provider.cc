@@ -72,8 +72,9 @@ class OpensslProvider final : public Provider {
   OpensslProvider() { require_mandatory(); }
 
   bool supports(const CipherSpec& spec) const override {
-    if (!sizes_of(spec) || spec.encr == Encr::none) return false;
-    if (!ciphers_.supports(spec)) return false;
+    if (!sizes_of(spec)) return false;
+    const bool ah = spec.encr == Encr::none;
+    if (!ah && !ciphers_.supports(spec)) return false;
     return is_aead(spec.encr) || macs_.supports(*mac_of(spec.integ));
   }
   bool supports(Prf prf) const override {
@@ -155,7 +156,7 @@ class OpensslProvider final : public Provider {
   }
 
   Result<> check(const CipherSpec& spec, const Operands& operands, std::size_t icv_size) const {
-    if (!supports(spec)) return openssl::unsupported();
+    if (spec.encr == Encr::none || !supports(spec)) return openssl::unsupported();
     const CipherSizes sizes = *sizes_of(spec);
     if (operands.encryption_key.size() != sizes.key ||
         operands.integrity_key.size() != sizes.integ_key || operands.iv.size() != sizes.iv ||

@@ -35,6 +35,7 @@ class Provider {
  public:
   virtual ~Provider() = default;
 
+  // AH (encr none) is "supported" with its integrity algorithm, though there is nothing to seal.
   virtual bool supports(const CipherSpec& spec) const = 0;
   virtual bool supports(Prf prf) const = 0;
   virtual bool supports(Ke method) const = 0;

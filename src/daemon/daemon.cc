@@ -37,6 +37,7 @@ ShardOptions shard_options(const config::DaemonSettings& settings, bool prefer_u
   options.ike_port = settings.ike_port;
   options.nat_t_port = settings.nat_t_port;
   options.prefer_udp_encap = prefer_udp_encap;
+  options.check_pfs = true;
   options.retransmit.timeout = settings.retransmit_timeout;
   options.retransmit.base = settings.retransmit_base;
   options.retransmit.tries = settings.retransmit_tries;
@@ -258,6 +259,13 @@ void Daemon::carry_out(ResolvePeer&& output) {
     shard_->complete(job, std::move(answer), now());
     drain();
   });
+}
+
+void Daemon::carry_out(AskLastUse&& output) {
+  const auto counters = plane_->counters(output.pair);
+  const auto last_use =
+      counters ? std::max(counters->in.last_used, counters->out.last_used) : TimePoint::min();
+  shard_->last_use(output.pair, last_use, now());
 }
 
 // ---- questions ----

@@ -72,6 +72,7 @@ class Daemon : public control::Backend {
   void carry_out(UpDown&& output);
   void carry_out(SaNews&& output);
   void carry_out(ResolvePeer&& output);
+  void carry_out(AskLastUse&& output);
 
   void on_datagram(const Datagram& datagram);
   void on_notices();

@@ -27,6 +27,7 @@ struct IkeOptions {
   std::size_t max_half_open_per_address = limits::kMaxHalfOpenPerAddress;
   Duration half_open_lifetime = limits::kHalfOpenLifetime;
   std::size_t fragment_size = limits::kFragmentSize;  // of the IP packet that a fragment makes
+  bool check_pfs = false;         // rekeys the first CHILD SA at once: a PFS mismatch shows then
   bool verbose_messages = false;  // MessageSent and MessageReceived events (the ladder)
 };
 

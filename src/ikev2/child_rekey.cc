@@ -2,6 +2,8 @@
 // traffic, and the inbound SAs of both are in place while the peers may differ about which.
 #include "ikev2/child_rekey.h"
 
+#include <algorithm>
+
 #include "ikev2/create_child_sa.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
@@ -17,6 +19,29 @@ constexpr Duration kRetryAfter = std::chrono::seconds(5);
 
 wire::ProtocolId protocol_of(const ChildSa& child) {
   return child.protocol == IpsecProtocol::ah ? wire::ProtocolId::ah : wire::ProtocolId::esp;
+}
+
+constexpr Duration kRehearsalOfResponder = std::chrono::seconds(3);
+
+std::string methods_text(const ChildConfig& config) {
+  std::string text;
+  for (const Proposal& proposal : config.proposals) {
+    if (proposal.ke.empty()) text += text.empty() ? "none" : ", none";
+    for (const Ke method : proposal.ke) text += (text.empty() ? "" : ", ") + vici_name(method);
+  }
+  return text;
+}
+
+// The rekey was refused for want of a common proposal, while the CHILD SA itself was agreed upon:
+// only the key exchange can differ.
+void report_rehearsal(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& in) {
+  const auto* error = first_error(in.payloads);
+  if (!error || (error->type != NotifyType::no_proposal_chosen &&
+                 error->type != NotifyType::invalid_ke_payload))
+    return;
+  const ChildConfig& config = *request.offer.config;
+  emit(host, sa, trace::PfsMismatch{methods_text(config)}, &config);
+  host.know_pfs(sa, config);
 }
 
 bool has_successor(const IkeSa& sa, const ChildSa& old) {
@@ -41,6 +66,7 @@ void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& 
     queue_task(sa, DeleteChild{request.rekeys, true});
   } else if (!has_successor(sa, *old)) {
     old->rekey_at = in.now + kRetryAfter;
+    if (request.rehearsal && host.pfs_is_known(sa, *old->config)) schedule_rekey(host, *old);
   }
 }
 
@@ -59,13 +85,27 @@ void settle_rivalry(Host& host, IkeSa& sa, const ChildRequest& request, SaPairId
 
 }  // namespace
 
+void rehearse_rekey(Host& host, IkeSa& sa, std::string_view name, TimePoint now) {
+  const auto at = std::ranges::find_if(
+      sa.children, [&](const ChildSa& child) { return child.config->name == name; });
+  if (!host.options().check_pfs || at == sa.children.end()) return;
+  if (at->rekey_at == kNever || host.pfs_is_known(sa, *at->config)) return;
+  if (sa.is_initiator()) return queue_task(sa, RekeyChild{at->pair, Ke::none, true});
+  at->rekey_at = std::min(at->rekey_at, now + kRehearsalOfResponder);
+  at->rehearse = true;
+}
+
 void send_child_rekey(Host& host, IkeSa& sa, const RekeyChild& task, TimePoint now) {
   ChildSa* old = sa.child_by_pair(task.pair);
   if (!old || !old->is_live()) return;  // the peer was faster
   Bytes spi(4);
   store_be(spi.data(), old->spi_in);
   Payloads payloads{make_notify(NotifyType::rekey_sa, {}, protocol_of(*old), std::move(spi))};
-  if (send_child_request(host, sa, old->config, task.ke, task.pair, std::move(payloads), now))
+  ChildRequest request;
+  request.rekeys = task.pair;
+  request.rehearsal = task.rehearsal;
+  if (send_child_request(host, sa, {old->config, task.ke, old->scope}, std::move(request),
+                         std::move(payloads), now))
     old->state = ChildState::rekeying;
 }
 
@@ -79,12 +119,16 @@ void handle_child_rekey_response(Host& host, IkeSa& sa, ChildRequest&& request, 
         old->state = ChildState::installed;
         emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(request.ke->method())},
              config.get());
-        up.queue.push_front(RekeyChild{request.rekeys, *wanted});
+        up.queue.push_front(RekeyChild{request.rekeys, *wanted, request.rehearsal});
       }
       return;
     }
   auto grant = read_child_response(host, sa, request, in);
-  if (!grant) return give_up(host, sa, request, in);
+  if (!grant) {
+    if (request.rehearsal) report_rehearsal(host, sa, request, in);
+    return give_up(host, sa, request, in);
+  }
+  host.know_pfs(sa, *config);
   const SaPairId pair =
       install_successor(host, sa, up.proof, request.rekeys, grant->agreement,
                         {request.nonce, grant->nonce, grant->secret.view(), true}, in.now);
@@ -118,6 +162,7 @@ void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,
   const SaPairId old_pair = old->pair;
   auto answer = answer_child_request(host, sa, in, old->config);
   if (!answer) return;
+  host.know_pfs(sa, *old->config);
   auto& up = *sa.in<Established>();
   const Bytes& nonce_i = wire::find<wire::Nonce>(in.payloads, PayloadType::nonce)->data;
   const SaPairId pair =

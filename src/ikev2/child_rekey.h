@@ -14,6 +14,10 @@
 
 namespace culvert::ikev2 {
 
+// A PFS mismatch shows at the first rekey only (the CHILD SA of IKE_AUTH has no key exchange of its
+// own), so the first CHILD SA of a new configuration is rekeyed at once: by the initiator, and soon
+// after by the responder if the initiator has not.
+void rehearse_rekey(Host& host, IkeSa& sa, std::string_view child, TimePoint now);
 void send_child_rekey(Host& host, IkeSa& sa, const RekeyChild& task, TimePoint now);
 void handle_child_rekey_response(Host& host, IkeSa& sa, ChildRequest&& request, const Inbound& in);
 void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,

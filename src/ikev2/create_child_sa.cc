@@ -35,6 +35,7 @@ void create_for_peer(Host& host, IkeSa& sa, const Inbound& in) {
   if (!install_child(host, sa, sa.in<Established>()->proof, answer->agreement,
                      {nonce_of(in), answer->nonce, answer->half.secret.view(), false}, in.now))
     return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
+  host.know_pfs(sa, *answer->agreement.config);
   send_child_response(host, sa, in, *answer);
 }
 
@@ -55,25 +56,23 @@ void refuse_create_child_sa(Host& host, IkeSa& sa, const Inbound& in, NotifyType
 
 // ---- initiator ----
 
-bool send_child_request(Host& host, IkeSa& sa, ChildConfigRef config, Ke method, SaPairId rekeys,
+bool send_child_request(Host& host, IkeSa& sa, const CreateChild& wanted, ChildRequest&& request,
                         Payloads&& payloads, TimePoint now) {
-  ChildRequest request;
-  request.rekeys = rekeys;
-  request.second_ke = method != Ke::none;
-  if (method == Ke::none) method = first_method(*config);
+  request.second_ke = wanted.ke != Ke::none;
+  const Ke method = request.second_ke ? wanted.ke : first_method(*wanted.config);
   Payloads between;
   request.nonce = new_nonce(host);
   between.emplace_back(PayloadType::nonce, wire::Nonce{request.nonce});
   if (method != Ke::none) {
     auto ke = host.provider().generate(method);
     if (!ke) {
-      emit(host, sa, trace::InternalError{"key exchange", ke.error().reason}, config.get());
+      emit(host, sa, trace::InternalError{"key exchange", ke.error().reason}, wanted.config.get());
       return false;
     }
     request.ke = std::move(*ke);
     between.push_back(ke_payload(*request.ke));
   }
-  request.offer = make_offer(host, sa, std::move(config));
+  request.offer = make_offer(host, sa, wanted.config, wanted.scope);
   add_offer(request.offer, false, std::move(between), payloads);
   sa.in<Established>()->in_flight = std::move(request);
   send_request(host, sa, ExchangeType::create_child_sa, payloads, now);
@@ -92,7 +91,7 @@ std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const Child
   auto agreement = accept_answer(request.offer, in.payloads, false);
   if (!agreement) {
     emit(host, sa, std::move(agreement.error().why), &config);
-    withdraw_offer(host, sa);
+    refuse_grant(host, sa, request.offer, in.payloads);
     return std::nullopt;
   }
   if (std::ranges::find(request.gone, agreement->spi_out) != request.gone.end()) {
@@ -107,7 +106,7 @@ std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const Child
     auto completed = complete_ke(request.ke.get(), chosen, find_ke(in.payloads));
     if (!completed) {
       emit(host, sa, trace::BadPublicValue{chosen}, &config);
-      withdraw_offer(host, sa);
+      refuse_grant(host, sa, request.offer, in.payloads);
       return std::nullopt;
     }
     secret = std::move(*completed);
@@ -116,7 +115,7 @@ std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const Child
 }
 
 void send_create_child_sa(Host& host, IkeSa& sa, const CreateChild& task, TimePoint now) {
-  if (!send_child_request(host, sa, task.config, task.ke, {}, {}, now))
+  if (!send_child_request(host, sa, task, {}, {}, now))
     finish_waiters(host, sa, task.config->name, false);
 }
 
@@ -132,13 +131,20 @@ void handle_create_child_sa_response(Host& host, IkeSa& sa, const Inbound& in) {
       withdraw_offer(host, sa);
       emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(request.ke->method())},
            config.get());
-      up.queue.push_front(CreateChild{config, *wanted});
+      up.queue.push_front(CreateChild{config, *wanted, request.offer.scope});
       return;
     }
+  if (auto pair = single_pair(request.offer, in.payloads)) {
+    withdraw_offer(host, sa);
+    return queue_task(sa, CreateChild{config, Ke::none, std::move(pair)});
+  }
   auto grant = read_child_response(host, sa, request, in);
   if (!grant || !install_child(host, sa, up.proof, grant->agreement,
                                {request.nonce, grant->nonce, grant->secret.view(), true}, in.now))
-    finish_waiters(host, sa, config->name, false);
+    return finish_waiters(host, sa, config->name, false);
+  host.know_pfs(sa, *config);
+  if (auto rest = remainder(request.offer, grant->agreement, in.payloads))
+    queue_task(sa, CreateChild{config, Ke::none, std::move(rest)});
 }
 
 // ---- responder ----
@@ -156,7 +162,7 @@ std::optional<ChildAnswer> answer_child_request(Host& host, IkeSa& sa, const Inb
   if (const Ke chosen = answer.agreement.suite.ke; chosen != Ke::none) {
     auto half = answer_ke(host, chosen, find_ke(in.payloads));
     if (!half) {
-      host.release_child_spi(answer.agreement.spi_in);
+      release(host, answer.agreement);
       emit(host, sa, std::move(half.error().why), answer.agreement.config.get());
       refuse_create_child_sa(host, sa, in, half.error().notify, std::move(half.error().data));
       return std::nullopt;

@@ -23,12 +23,12 @@ void handle_create_child_sa_response(Host& host, IkeSa& sa, const Inbound& in);
 void refuse_create_child_sa(Host& host, IkeSa& sa, const Inbound& in, wire::NotifyType type,
                             Bytes data = {}, wire::ProtocolId protocol = wire::ProtocolId::none,
                             Bytes spi = {});
-// Starts a request for `config`; the payload before SA is N(REKEY_SA) when the request is a rekey.
+// Sends `request`, filled in for the child that is `wanted`; N(REKEY_SA) goes first in a rekey.
 // False when our own cryptography fails.
-bool send_child_request(Host& host, IkeSa& sa, ChildConfigRef config, Ke method, SaPairId rekeys,
+bool send_child_request(Host& host, IkeSa& sa, const CreateChild& wanted, ChildRequest&& request,
                         Payloads&& payloads, TimePoint now);
-// What a response agrees to, with the secret of PFS; otherwise the event has been emitted and the
-// offer withdrawn.
+// What a response agrees to, with the secret of PFS; otherwise the event has been emitted, the
+// offer withdrawn, and what the responder has made is refused.
 struct ChildGrant {
   ChildAgreement agreement;
   SecretBytes secret;

@@ -6,6 +6,7 @@
 
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/reauthentication.h"
 #include "ikev2/tasks.h"
 #include "ikev2/transitions.h"
 
@@ -195,6 +196,8 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
   }
   auto* up = sa.in<Established>();
   if (!up) return;
+  expire_authentication(host, sa, now);
+  if (sa.closed()) return;
   expire_children(host, sa, now);
   if (sa.rekey_at <= now) {
     sa.rekey_at = kNever;

@@ -38,10 +38,13 @@ class Host {
   virtual std::uint64_t new_ike_spi() = 0;
   virtual std::uint32_t new_child_spi() = 0;
   virtual void release_child_spi(std::uint32_t spi) = 0;
+  virtual std::uint16_t new_cpi() = 0;  // zero: all are in use
+  virtual void release_cpi(std::uint16_t cpi) = 0;
   virtual std::uint32_t new_child_id() = 0;
   virtual SaPairId new_pair_id() = 0;
   virtual PolicyId new_policy_id() = 0;
-  virtual std::uint32_t new_reqid() = 0;
+  // The configured one, else that of the child's trap, else a new one.
+  virtual std::uint32_t reqid_for(const IkeSa& sa, const ChildSa& child) = 0;
 
   // A fresh IKE SA beside `old`, which it is to replace: connection, identities, endpoints and the
   // peer's proof are the same, the rest is the caller's. Its SPIs are given.
@@ -50,6 +53,14 @@ class Host {
   virtual IkeSa* find(Handle<IkeSa> sa) = 0;
   // Something was done to an SA other than the one whose message is handled.
   virtual void touched(const IkeSa& sa) = 0;
+
+  // Begins to authenticate anew with a second IKE SA, which then takes the place of this one.
+  virtual void reauthenticate(IkeSa& sa) = 0;
+  // Asks the data plane when a packet last used the pair.
+  virtual void ask_last_use(SaPairId pair) = 0;
+  // Whether both sides' PFS has been seen to agree (or not) since the child was configured.
+  virtual bool pfs_is_known(const IkeSa& sa, const ChildConfig& child) const = 0;
+  virtual void know_pfs(const IkeSa& sa, const ChildConfig& child) = 0;
 
   // The SA has just been authenticated: uniqueness (`initial_contact`: the peer has no other).
   virtual void authenticated(IkeSa& sa, bool initial_contact) = 0;

@@ -4,7 +4,9 @@
 
 #include "ikev2/authentication.h"
 #include "ikev2/child.h"
+#include "ikev2/child_rekey.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/reauthentication.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
 
@@ -21,13 +23,22 @@ Identity own_identity(const IkeSa& sa) {
   return is_pattern(configured) ? identity_of(sa.local.address) : configured;
 }
 
-// Which child goes into IKE_AUTH: the first that somebody waits for, else the first of all.
-const ChildConfig* first_child(const IkeSa& sa) {
+// Which child goes into IKE_AUTH: the first that somebody waits for, else the first of all. None
+// where the child follows in an exchange of its own (RFC 6023).
+struct FirstChild {
+  const ChildConfig* config = nullptr;
+  ScopeRef scope;
+};
+FirstChild first_child(const IkeSa& sa) {
+  const ConnectionConfig& connection = *sa.connection;
+  const bool apart =
+      connection.childless == Childless::prefer || connection.childless == Childless::force;
+  if (sa.peer_childless && apart) return {};
   for (const Waiter& waiter : sa.waiters)
     if (!waiter.child.empty())
-      if (const ChildConfig* child = sa.connection->child(waiter.child)) return child;
-  if (sa.peer_childless || sa.connection->children.empty()) return nullptr;
-  return &sa.connection->children.front();
+      if (const ChildConfig* child = connection.child(waiter.child)) return {child, waiter.scope};
+  if (sa.peer_childless || connection.children.empty()) return {};
+  return {&connection.children.front(), nullptr};
 }
 
 void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool initial_contact,
@@ -36,6 +47,7 @@ void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool ini
   sa.established = sa.last_inbound = now;
   sa.expires = kNever;
   sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
+  schedule_reauthentication(host, sa, now);
   host.authenticated(sa, initial_contact);
   emit(host, sa,
        trace::IkeEstablished{to_string(sa.local_id), to_string(sa.remote_id),
@@ -48,7 +60,7 @@ void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool ini
 void queue_waiting_children(IkeSa& sa) {
   for (const Waiter& waiter : sa.waiters)
     if (const ChildConfig* child = sa.connection->child(waiter.child))
-      queue_child(sa, child_ref(sa.connection, child));
+      queue_child(sa, child_ref(sa.connection, child), waiter.scope);
 }
 
 // ---- responder ----
@@ -85,11 +97,16 @@ bool identify(Host& host, IkeSa& sa, const Inbound& in) {
   return true;
 }
 
-// The CHILD SA part of the response; a failure there leaves the IKE SA up (RFC 7296, 1.2).
-// unless it is bad syntax, which is fatal (2.21.3): false.
+// The CHILD SA part of the response. A failure there leaves the IKE SA up (RFC 7296, 1.2), unless
+// it is bad syntax, which is fatal (2.21.3): false.
 bool answer_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
                   Payloads& payloads) {
   if (!wire::find<wire::Sa>(in.payloads, PayloadType::sa)) return true;  // childless
+  if (sa.connection->childless == Childless::force) {
+    payloads.push_back(make_notify(NotifyType::no_additional_sas));
+    emit(host, sa, trace::ChildlessRefused{"this connection", "without"});
+    return true;
+  }
   auto agreement = agree(host, sa, sa.connection, in.payloads, true);
   if (!agreement) {
     ChildFailure& failure = agreement.error();
@@ -100,6 +117,7 @@ bool answer_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& 
   add_agreement(*agreement, {}, payloads);
   install_child(host, sa, sa.in<Established>()->proof, *agreement,
                 {auth.nonce_i, auth.nonce_r, {}, false}, in.now);
+  rehearse_rekey(host, sa, agreement->config->name, in.now);
   return true;
 }
 
@@ -121,19 +139,27 @@ void fail_and_delete(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now) {
 
 void accept_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
                   const ChildOffer& offer) {
+  const ChildConfigRef config = offer.config;
+  if (auto pair = single_pair(offer, in.payloads)) {
+    withdraw_offer(host, sa);
+    return queue_task(sa, CreateChild{config, Ke::none, std::move(pair)});
+  }
   if (first_error(in.payloads) || !wire::find<wire::Sa>(in.payloads, PayloadType::sa)) {
     withdraw_offer(host, sa);
-    report_refusal(host, sa, in, offer.config.get());
-    return finish_waiters(host, sa, offer.config->name, false);
+    report_refusal(host, sa, in, config.get());
+    return finish_waiters(host, sa, config->name, false);
   }
   auto agreement = accept_answer(offer, in.payloads, true);
   if (!agreement) {
-    withdraw_offer(host, sa);
-    emit(host, sa, std::move(agreement.error().why), offer.config.get());
-    return finish_waiters(host, sa, offer.config->name, false);
+    refuse_grant(host, sa, offer, in.payloads);
+    emit(host, sa, std::move(agreement.error().why), config.get());
+    return finish_waiters(host, sa, config->name, false);
   }
   install_child(host, sa, sa.in<Established>()->proof, *agreement,
                 {auth.nonce_i, auth.nonce_r, {}, true}, in.now);
+  rehearse_rekey(host, sa, config->name, in.now);
+  if (auto rest = remainder(offer, *agreement, in.payloads))
+    queue_task(sa, CreateChild{config, Ke::none, std::move(rest)});
 }
 
 }  // namespace
@@ -152,8 +178,8 @@ void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now) {
   if (!is_pattern(wanted)) payloads.emplace_back(PayloadType::id_r, to_wire(wanted));
   payloads.emplace_back(PayloadType::auth, std::move(*signature));
   std::optional<ChildOffer> offer;
-  if (const ChildConfig* child = first_child(sa)) {
-    offer = make_offer(host, sa, child_ref(sa.connection, child));
+  if (FirstChild child = first_child(sa); child.config) {
+    offer = make_offer(host, sa, child_ref(sa.connection, child.config), std::move(child.scope));
     add_offer(*offer, true, {}, payloads);
   }
   sa.state = AuthSent{std::move(auth), std::move(offer)};
@@ -162,6 +188,11 @@ void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now) {
 
 void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   if (!identify(host, sa, in)) return;
+  // RFC 6023, 4: as if we did not know what that is.
+  if (sa.connection->childless == Childless::never &&
+      !wire::find<wire::Sa>(in.payloads, PayloadType::sa))
+    return refuse(host, sa, in, NotifyType::invalid_syntax,
+                  trace::ChildlessRefused{"this connection", "with"});
   const auto& id_i = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
   const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
   if (!auth)  // RFC 7296, 2.16: an initiator without AUTH wants EAP
@@ -182,6 +213,7 @@ void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   Payloads payloads;
   payloads.emplace_back(PayloadType::id_r, id_r);
   payloads.emplace_back(PayloadType::auth, std::move(*signature));
+  add_auth_lifetime(sa, payloads);
   const bool sound = answer_child(host, sa, in, material, payloads);
   send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, payloads);
   if (!sound) close(sa, "failure");
@@ -211,6 +243,7 @@ void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {
   }
   sa.outstanding.reset();
   become_established(host, sa, *proof, false, in.now);
+  note_auth_lifetime(host, sa, in);
   if (sent.offer) accept_child(host, sa, in, sent.auth, *sent.offer);
   queue_waiting_children(sa);
   run_next_task(host, sa, in.now);

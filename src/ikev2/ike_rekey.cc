@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ikev2/create_child_sa.h"
+#include "ikev2/reauthentication.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
 
@@ -62,6 +63,7 @@ IkeSa* make_successor(Host& host, IkeSa& old, const Suite& suite, const NewKeys&
   sa.sk_er = std::move(keys->sk_er);
   sa.created = sa.established = sa.last_inbound = now;
   sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
+  schedule_hard_end(sa, now);
   return &sa;
 }
 

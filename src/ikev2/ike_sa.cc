@@ -26,9 +26,10 @@ TimePoint IkeSa::next_deadline() const {
   for (const auto& slot : fragments)
     if (slot) next = std::min(next, slot->expires());
   const auto* up = in<Established>();
-  if (up) next = std::min(next, rekey_at);
+  if (up) next = std::min({next, rekey_at, reauth_at, hard_at});
   for (const ChildSa& child : children)
-    next = std::min({next, child.expires_at, child.is_live() ? child.rekey_at : kNever});
+    next = std::min({next, child.expires_at,
+                     child.is_live() ? std::min(child.rekey_at, child.idle_at) : kNever});
   if (up && connection->dpd_delay > Duration::zero() && !outstanding)
     next = std::min(next, last_inbound + connection->dpd_delay);
   return next;

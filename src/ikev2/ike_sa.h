@@ -38,6 +38,14 @@ enum class ChildState : std::uint8_t {
   lingering,  // deleted after a rekey: packets that are still under way are received
 };
 
+// Selectors that a CHILD SA is wanted for, within its configuration: those of the packet that asks
+// for it (they go first, before all others), or the only ones. RFC 7296, 2.9.
+struct Scope {
+  std::vector<TrafficSelector> local, remote;
+  bool packet = false;
+};
+using ScopeRef = std::shared_ptr<const Scope>;
+
 struct ChildSa {
   ChildConfigRef config;
   SaPairId pair;
@@ -45,7 +53,11 @@ struct ChildSa {
   std::uint32_t unique_id = 0;
   std::uint32_t reqid = 0;
   std::uint32_t spi_in = 0, spi_out = 0;
+  std::uint16_t cpi_in = 0, cpi_out = 0;  // of IPComp; zero: none
+  bool peer_takes_tfc = true;
+  bool rehearse = false;  // the next rekey shows whether both sides agree about PFS
   Suite suite;
+  ScopeRef scope;  // none: all of the configuration
   // Successors by rekeying share it; the policy always points to one of them.
   std::uint32_t lineage = 0;
   Mode mode = Mode::tunnel;
@@ -54,6 +66,7 @@ struct ChildSa {
   std::vector<TrafficSelector> local_ts, remote_ts;
   TimePoint installed;
   TimePoint rekey_at = kNever, expires_at = kNever;  // expires_at also ends lingering
+  TimePoint idle_at = kNever;  // when it is asked how long no packet has used it
 
   // May be rekeyed and may hold the policy.
   bool is_live() const { return state == ChildState::installed || state == ChildState::rekeying; }
@@ -61,17 +74,26 @@ struct ChildSa {
 };
 static_assert(sizeof(ChildSa) <= 400);
 
-// What we ask for in a CHILD SA negotiation of our own. The SPI is ours for the inbound SA.
+// What we ask for in a CHILD SA negotiation of our own. The SPI and CPI are of our inbound SA.
 struct ChildOffer {
   ChildConfigRef config;
   std::uint32_t spi_in = 0;
+  std::uint16_t cpi_in = 0;  // zero: without IPComp
   std::vector<TrafficSelector> local_ts, remote_ts;
+  ScopeRef scope;
+  bool through_nat = false;
+};
+// Numbers of the offer that is out; given back if it fails.
+struct Offered {
+  std::uint32_t spi = 0;
+  std::uint16_t cpi = 0;
 };
 
 // Somebody who waits for a child (or, with no name, for the IKE SA) to come up.
 struct Waiter {
   CommandId command;
   std::string child;
+  ScopeRef scope = nullptr;
 };
 
 // Tasks of an established IKE SA: one is in flight, the others wait (RFC 7296, 2.3: window of one).
@@ -79,10 +101,17 @@ struct CheckLiveness {};
 struct CreateChild {
   ChildConfigRef config;
   Ke ke = Ke::none;  // PFS: the method that the responder wants; none: the first one configured
+  ScopeRef scope = nullptr;
 };
 struct RekeyChild {
   SaPairId pair;
   Ke ke = Ke::none;
+  bool rehearsal = false;  // early, to see whether both sides agree about PFS
+};
+// The responder has made a CHILD SA that we can't accept: RFC 7296, 1.3.1.
+struct RefuseChild {
+  wire::ProtocolId protocol{};
+  std::uint32_t spi_in = 0;
 };
 struct DeleteChild {
   SaPairId pair;
@@ -91,8 +120,11 @@ struct DeleteChild {
 struct RekeyIke {
   Ke ke = Ke::none;
 };
-struct DeleteIke {};
-using Task = std::variant<CheckLiveness, CreateChild, RekeyChild, DeleteChild, RekeyIke, DeleteIke>;
+struct DeleteIke {
+  std::string_view by = "us";  // as in Closed
+};
+using Task = std::variant<CheckLiveness, CreateChild, RekeyChild, DeleteChild, RefuseChild,
+                          RekeyIke, DeleteIke>;
 
 // The peer rekeys what we are rekeying (RFC 7296, 2.8.1 and 2.8.2): its exchange's lower nonce and
 // what came of it, to be compared when our response is here.
@@ -112,6 +144,7 @@ struct ChildRequest {
   std::unique_ptr<KeyExchange> ke;  // with PFS
   bool second_ke = false;           // the responder has asked for this method
   SaPairId rekeys;                  // zero: a new CHILD SA
+  bool rehearsal = false;           // as in RekeyChild
   std::optional<ChildRival> rival;
   // The peer's SPIs that its deletes named and that we don't have: what the answer to this request
   // made may be gone before the answer is here.
@@ -124,8 +157,8 @@ struct IkeRequest {
   bool second_ke = false;
   std::optional<IkeRival> rival;
 };
-using InFlight =
-    std::variant<std::monostate, CheckLiveness, ChildRequest, DeleteChild, IkeRequest, DeleteIke>;
+using InFlight = std::variant<std::monostate, CheckLiveness, ChildRequest, DeleteChild, RefuseChild,
+                              IkeRequest, DeleteIke>;
 
 // Only the authentication code can make one; what installs SAs asks for it.
 class PeerAuthenticated {
@@ -202,7 +235,7 @@ struct IkeSa {
   bool peer_childless = false;   // the peer knows RFC 6023
   Identity local_id, remote_id;  // remote_id is proven once established
   std::vector<ChildSa> children;
-  std::uint32_t offered_spi = 0;  // inbound SPI of the offer that is out; given back if it fails
+  Offered offered;
   std::vector<Waiter> waiters;
   std::vector<CommandId> close_waiters;
   bool rekeyed = false;  // another IKE SA has taken its place
@@ -215,6 +248,11 @@ struct IkeSa {
   TimePoint last_inbound;      // authenticated, IKE or ESP
   TimePoint expires = kNever;  // half-open life, or the end of waiting for a delete
   TimePoint rekey_at = kNever;
+  TimePoint reauth_at = kNever;  // when we begin to authenticate anew
+  // over_time: when it is deleted because neither has been done, and the latest such time however
+  // often it is rekeyed.
+  TimePoint hard_at = kNever, auth_expires = kNever;
+  Handle<IkeSa> replaces;    // reauthentication: deleted when this one has the same CHILD SAs
   TimePoint armed = kNever;  // earliest entry for it in the shard's timer queue
 
   template <class S>

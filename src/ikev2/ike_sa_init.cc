@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ikev2/child_negotiation.h"
 #include "ikev2/ike_auth.h"
 #include "ikev2/key_agreement.h"
 #include "ikev2/nat_detection.h"
@@ -16,9 +17,17 @@ using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
 
+// Pretending a NAT for the sake of speed would take away AH, which none passes.
+bool has_ah(const ConnectionConfig& connection) {
+  return std::ranges::any_of(connection.children, [](const ChildConfig& child) {
+    return protocol_of(child) == wire::ProtocolId::ah;
+  });
+}
+
 bool wants_udp_encap(const Host& host, const ConnectionConfig& connection) {
   return connection.encap == Encap::always ||
-         (connection.encap == Encap::automatic && host.options().prefer_udp_encap);
+         (connection.encap == Encap::automatic && host.options().prefer_udp_encap &&
+          !has_ah(connection));
 }
 
 bool start_key_exchange(Host& host, IkeSa& sa, Ke method) {
@@ -161,7 +170,8 @@ void send_init_response(Host& host, IkeSa& sa, const ProposalChoice& choice, con
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{sa.in<HalfOpen>()->auth.nonce_r});
   if (nat_t) add_nat_detection(host, sa, sa.nat_fake, payloads);
   if (sa.fragmentation) announce_fragmentation(sa, payloads);
-  payloads.push_back(make_notify(NotifyType::childless_ikev2_supported));  // RFC 6023
+  if (sa.connection->childless != Childless::never)
+    payloads.push_back(make_notify(NotifyType::childless_ikev2_supported));  // RFC 6023
   send_response(host, sa, ExchangeType::ike_sa_init, 0, payloads);
   // Repeated as long as the SA is half-open, and nowhere else.
   sa.in<HalfOpen>()->auth.init_response = std::move(sa.last_response);
@@ -218,6 +228,10 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
   sa.peer_childless =
       wire::find_notify(in.payloads, NotifyType::childless_ikev2_supported) != nullptr;
   sa.fragmentation = agree_on_fragmentation(sa, in);
+  if (sa.connection->childless == Childless::force && !sa.peer_childless) {
+    emit(host, sa, trace::ChildlessRefused{"the peer", "with"});
+    return close(sa, "failure");
+  }
   send_ike_auth(host, sa, std::move(auth), in.now);
 }
 

@@ -6,6 +6,7 @@
 
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/reauthentication.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
 
@@ -81,9 +82,16 @@ void send_child_delete(Host& host, IkeSa& sa, const DeleteChild& task, TimePoint
   send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
 }
 
-void send_ike_delete(Host& host, IkeSa& sa, TimePoint now) {
+void send_child_refusal(Host& host, IkeSa& sa, const RefuseChild& task, TimePoint now) {
+  const std::uint32_t spi[] = {task.spi_in};
+  const wire::Payload payload{PayloadType::delete_, wire::Delete::child_sas(task.protocol, spi)};
+  sa.in<Established>()->in_flight = task;
+  send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
+}
+
+void send_ike_delete(Host& host, IkeSa& sa, const DeleteIke& task, TimePoint now) {
   const wire::Payload payload{PayloadType::delete_, wire::Delete::ike_sa()};
-  sa.in<Established>()->in_flight = DeleteIke{};
+  sa.in<Established>()->in_flight = task;
   send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
 }
 
@@ -105,7 +113,7 @@ void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
   }
   if (delete_ike) answer.clear();  // RFC 7296, 1.4.1: nothing but an empty response
   send_response(host, sa, ExchangeType::informational, in.header.message_id, answer);
-  if (!delete_ike) return;
+  if (!delete_ike) return note_auth_lifetime(host, sa, in);
   concede_ike_rekey(host, sa);
   close(sa, "peer");
 }
@@ -119,7 +127,7 @@ void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {
     remove_child(host, sa, child->pair, "us", in.now);
     if (child->missed && config && !has_live_child(sa, config->name)) host.child_missing(sa);
   }
-  if (std::holds_alternative<DeleteIke>(done)) close(sa, "us");
+  if (const auto* ike = std::get_if<DeleteIke>(&done)) close(sa, ike->by);
 }
 
 }  // namespace culvert::ikev2

@@ -14,7 +14,8 @@ namespace culvert::ikev2 {
 
 void send_liveness_check(Host& host, IkeSa& sa, TimePoint now);
 void send_child_delete(Host& host, IkeSa& sa, const DeleteChild& task, TimePoint now);
-void send_ike_delete(Host& host, IkeSa& sa, TimePoint now);
+void send_child_refusal(Host& host, IkeSa& sa, const RefuseChild& task, TimePoint now);
+void send_ike_delete(Host& host, IkeSa& sa, const DeleteIke& task, TimePoint now);
 void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in);
 void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in);
 

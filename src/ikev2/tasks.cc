@@ -6,6 +6,7 @@
 #include "ikev2/create_child_sa.h"
 #include "ikev2/ike_rekey.h"
 #include "ikev2/informational.h"
+#include "ikev2/reauthentication.h"
 
 namespace culvert::ikev2 {
 namespace {
@@ -19,7 +20,8 @@ struct Starter {
   void operator()(RekeyChild& task) const { send_child_rekey(host, sa, task, now); }
   void operator()(RekeyIke& task) const { send_ike_rekey(host, sa, task, now); }
   void operator()(DeleteChild& task) const { send_child_delete(host, sa, task, now); }
-  void operator()(DeleteIke&) const { send_ike_delete(host, sa, now); }
+  void operator()(RefuseChild& task) const { send_child_refusal(host, sa, task, now); }
+  void operator()(DeleteIke& task) const { send_ike_delete(host, sa, task, now); }
 };
 
 struct TaskName {
@@ -32,6 +34,7 @@ struct TaskName {
   std::string operator()(const RekeyIke&) const { return "IKE_REKEY"; }
   std::string operator()(const IkeRequest&) const { return "IKE_REKEY"; }
   std::string operator()(const DeleteChild&) const { return "CHILD_DELETE"; }
+  std::string operator()(const RefuseChild&) const { return "CHILD_DELETE"; }
   std::string operator()(const DeleteIke&) const { return "IKE_DELETE"; }
   std::string operator()(std::monostate) const { return {}; }
 };
@@ -57,19 +60,25 @@ bool is_ending(const IkeSa& sa, const ChildSa& child) {
   });
 }
 
-void queue_child(IkeSa& sa, ChildConfigRef config) {
-  const bool installed = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-    return child.config->name == config->name && !is_ending(sa, child);
+bool covers(const IkeSa& sa, std::string_view name, const ScopeRef& scope) {
+  return std::ranges::any_of(sa.children, [&](const ChildSa& child) {
+    if (child.config->name != name || is_ending(sa, child)) return false;
+    return !scope ||
+           (is_subset(scope->local, child.local_ts) && is_subset(scope->remote, child.remote_ts));
   });
-  if (!installed && !is_wanted(sa, config->name)) queue_task(sa, CreateChild{std::move(config)});
+}
+
+void queue_child(IkeSa& sa, ChildConfigRef config, ScopeRef scope) {
+  if (covers(sa, config->name, scope) || is_wanted(sa, config->name)) return;
+  queue_task(sa, CreateChild{std::move(config), Ke::none, std::move(scope)});
 }
 
 void queue_task(IkeSa& sa, Task&& task) { sa.in<Established>()->queue.push_back(std::move(task)); }
 
-void queue_ike_delete(IkeSa& sa) {
+void queue_ike_delete(IkeSa& sa, std::string_view by) {
   auto& up = *sa.in<Established>();
   up.queue.clear();
-  up.queue.push_back(DeleteIke{});
+  up.queue.push_back(DeleteIke{by});
 }
 
 bool is_closing(const IkeSa& sa) {
@@ -83,7 +92,8 @@ bool is_closing(const IkeSa& sa) {
 void run_next_task(Host& host, IkeSa& sa, TimePoint now) {
   // A task may find that there is nothing to do; then the next one starts.
   while (auto* up = sa.in<Established>()) {
-    if (sa.outstanding || up->queue.empty()) return;
+    if (sa.outstanding) return;
+    if (up->queue.empty()) return finish_reauthentication(host, sa, now);
     Task task = std::move(up->queue.front());
     up->queue.pop_front();
     std::visit(Starter{host, sa, now}, task);

@@ -7,11 +7,14 @@ namespace culvert::ikev2 {
 
 // The CHILD SA is being deleted, or its delete waits.
 bool is_ending(const IkeSa& sa, const ChildSa& child);
+// A CHILD SA of that name is up, for the given traffic where some is given.
+bool covers(const IkeSa& sa, std::string_view name, const ScopeRef& scope);
 // Adds a child to bring up, unless it is already queued, in flight or installed.
-void queue_child(IkeSa& sa, ChildConfigRef config);
+void queue_child(IkeSa& sa, ChildConfigRef config, ScopeRef scope = nullptr);
 void queue_task(IkeSa& sa, Task&& task);
 // Deleting the IKE SA goes before everything that waits.
-void queue_ike_delete(IkeSa& sa);
+// `by`: as in Closed, once the peer has acknowledged it.
+void queue_ike_delete(IkeSa& sa, std::string_view by = "us");
 // Our delete of the IKE SA waits or is out: nothing new may be asked of it.
 bool is_closing(const IkeSa& sa);
 // Sends the next request when none is in flight.

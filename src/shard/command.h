@@ -26,11 +26,13 @@ struct Terminate {
 };
 
 // Rekeys what matches all of the criteria that are set: CHILD SAs when `child` or `child_unique_id`
-// is set, else IKE SAs. CommandDone when the rekeys are under way.
+// is set, else IKE SAs, which are authenticated anew instead when `reauthenticate` is set.
+// CommandDone when the rekeys are under way.
 struct Rekey {
   CommandId id;
   std::string connection, child;
   std::uint32_t ike_unique_id = 0, child_unique_id = 0;
+  bool reauthenticate = false;
 };
 
 // Replaces the connection of the same name. SAs that exist keep the configuration they were made

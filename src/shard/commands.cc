@@ -92,37 +92,40 @@ IkeSa* Shard::Impl::find_sa_of(const ConnectionRef& connection) {
   return nullptr;
 }
 
+// What an established (or rising) SA of the connection lacks is asked of it.
+void Shard::Impl::bring_up_on(IkeSa& sa, const ConnectionRef& connection,
+                              std::vector<ikev2::Waiter>&& waiters, TimePoint now) {
+  const SaHandle handle = sa.self;
+  if (!sa.in<ikev2::Established>()) {
+    std::ranges::move(waiters, std::back_inserter(sa.waiters));
+    return;
+  }
+  for (ikev2::Waiter& waiter : waiters) {
+    if (waiter.child.empty() || ikev2::covers(sa, waiter.child, waiter.scope)) {
+      finished(waiter.command, true, {});
+      continue;
+    }
+    ikev2::queue_child(sa, ikev2::child_ref(connection, connection->child(waiter.child)),
+                       waiter.scope);
+    if (waiter.command) sa.waiters.push_back(std::move(waiter));
+  }
+  ikev2::run_next_task(*this, sa, now);
+  settle(handle, now);
+}
+
 void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
-                           std::vector<const ChildConfig*> children, TimePoint now) {
+                           std::vector<const ChildConfig*> children, TimePoint now,
+                           ikev2::ScopeRef scope) {
   if (children.empty())
     for (const ChildConfig& child : connection->children)
       if (!child.is_shunt()) children.push_back(&child);
   std::vector<ikev2::Waiter> waiters;
-  for (const ChildConfig* child : children) waiters.push_back({command, child->name});
+  for (const ChildConfig* child : children) waiters.push_back({command, child->name, scope});
   if (waiters.empty()) waiters.push_back({command, {}});
   expect(command, static_cast<std::uint32_t>(waiters.size()));
 
-  if (IkeSa* sa = find_sa_of(connection)) {
-    const SaHandle handle = sa->self;
-    if (!sa->in<ikev2::Established>()) {
-      std::ranges::move(waiters, std::back_inserter(sa->waiters));
-      return;
-    }
-    for (ikev2::Waiter& waiter : waiters) {
-      const bool up = waiter.child.empty() ||
-                      std::ranges::any_of(sa->children, [&](const ikev2::ChildSa& child) {
-                        return child.config->name == waiter.child && !ikev2::is_ending(*sa, child);
-                      });
-      if (up) {
-        finished(waiter.command, true, {});
-        continue;
-      }
-      ikev2::queue_child(*sa, ikev2::child_ref(connection, connection->child(waiter.child)));
-      sa->waiters.push_back(std::move(waiter));
-    }
-    ikev2::run_next_task(*this, *sa, now);
-    return settle(handle, now);
-  }
+  if (IkeSa* sa = find_sa_of(connection))
+    return bring_up_on(*sa, connection, std::move(waiters), now);
   for (auto& [job, pending] : resolving_)
     if (pending.connection->name == connection->name) {
       std::ranges::move(waiters, std::back_inserter(pending.waiters));
@@ -178,6 +181,27 @@ void Shard::Impl::start(const ConnectionRef& connection, std::vector<ikev2::Wait
   by_connection_.insert({key_of(connection->name), handle});
   ikev2::initiate(*this, sa, now);
   settle(handle, now);
+}
+
+// Make before break: a second IKE SA between the same endpoints asks for the same CHILD SAs. The
+// address and port are those that are known to work, a NAT's mapping included.
+void Shard::Impl::reauthenticate(IkeSa& old) {
+  const ConnectionRef current = connections_.find(old.connection->name);
+  const ConnectionRef connection = current ? current : old.connection;
+  IkeSa& sa = create();
+  const SaHandle handle = sa.self;
+  sa.connection = connection;
+  for (const ikev2::ChildSa& child : old.children)
+    if (child.is_live() && connection->child(child.config->name))
+      sa.waiters.push_back({{}, child.config->name, child.scope});
+  sa.spi_i = new_ike_spi();
+  sa.local = old.local;
+  sa.remote = old.remote;
+  sa.replaces = old.self;
+  by_spi_[sa.spi_i] = handle;
+  by_connection_.insert({key_of(connection->name), handle});
+  ikev2::initiate(*this, sa, now_);
+  touched_.push_back(handle);
 }
 
 // ---- terminate ----
@@ -245,7 +269,13 @@ void Shard::Impl::run(Rekey&& command, TimePoint now) {
     ikev2::run_next_task(*this, *sa, now);
     settle(handle, now);
   };
-  for (const SaHandle handle : selection.ikes) rekey(handle, ikev2::RekeyIke{});
+  for (const SaHandle handle : selection.ikes) {
+    IkeSa* sa = sas_.get(handle);
+    if (!command.reauthenticate)
+      rekey(handle, ikev2::RekeyIke{});
+    else if (sa && sa->in<ikev2::Established>())
+      reauthenticate(*sa);
+  }
   for (const auto& [handle, pair] : selection.children) rekey(handle, ikev2::RekeyChild{pair});
   done(command.id, true, {});
 }
@@ -271,6 +301,9 @@ void Shard::Impl::run(Shutdown&& command, TimePoint now) {
 std::vector<const ChildConfig*> Shard::Impl::load(const ConnectionRef& connection) {
   if (auto old = connections_.find(connection->name))
     for (const ChildConfig& child : old->children) uninstall_trap(old->name, child.name);
+  if (const auto old = connections_.find(connection->name); !old || *old != *connection)
+    std::erase_if(known_pfs_,
+                  [&](const ChildName& name) { return name.first == connection->name; });
   connections_.add(connection);
   std::vector<const ChildConfig*> to_start;
   for (const ChildConfig& child : connection->children) {
@@ -305,6 +338,13 @@ void Shard::Impl::run(UnloadSecret&& command, TimePoint) {
 
 void Shard::Impl::run(ClearSecrets&&, TimePoint) { secrets_.clear(); }
 
+bool Shard::Impl::pfs_is_known(const IkeSa& sa, const ChildConfig& child) const {
+  return known_pfs_.contains({sa.connection->name, child.name});
+}
+void Shard::Impl::know_pfs(const IkeSa& sa, const ChildConfig& child) {
+  if (options_.check_pfs) known_pfs_.insert({sa.connection->name, child.name});
+}
+
 // ---- traps ----
 
 void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfig& child,
@@ -320,8 +360,20 @@ void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfi
   policy.remote_ts = resolve(child.remote, host_of(connection->remote_addrs));
   policy.mode = child.mode;
   policy.priority = child.priority ? child.priority : kTrapPriority;
-  traps_[name] = Trap{policy.policy, connection,      connection->child(child.name),
-                      acquires,      policy.local_ts, policy.remote_ts};
+  policy.protocol =
+      ikev2::protocol_of(child) == wire::ProtocolId::ah ? IpsecProtocol::ah : IpsecProtocol::esp;
+  policy.ipcomp = child.ipcomp;
+  policy.reqid = child.reqid ? child.reqid : ++last_reqid_;
+  policy.mark_in = child.mark_in;
+  policy.mark_out = child.mark_out;
+  policy.if_id_in = child.if_id_in ? child.if_id_in : connection->if_id_in;
+  policy.if_id_out = child.if_id_out ? child.if_id_out : connection->if_id_out;
+  policy.interface = child.interface;
+  policy.local.address = host_of(connection->local_addrs);
+  policy.remote.address = host_of(connection->remote_addrs);
+  traps_[name] =
+      Trap{policy.policy,   connection,      connection->child(child.name), acquires, policy.reqid,
+           policy.local_ts, policy.remote_ts};
   trap_names_[policy.policy] = name;
   apply(std::move(policy));
 }

@@ -30,6 +30,7 @@ class Shard::Impl final : public ikev2::Host {
   void complete(JobId job, PeerResolution&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
+  void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
   void install_failed(SaPairId pair, const Error& error, TimePoint now);
   // shard.cc
   Output poll(TimePoint now);
@@ -56,14 +57,20 @@ class Shard::Impl final : public ikev2::Host {
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
   void release_child_spi(std::uint32_t spi) override { child_spis_.erase(spi); }
+  std::uint16_t new_cpi() override;
+  void release_cpi(std::uint16_t cpi) override { cpis_.erase(cpi); }
   std::uint32_t new_child_id() override { return ++last_child_id_; }
   SaPairId new_pair_id() override { return {++last_pair_}; }
   PolicyId new_policy_id() override { return {++last_policy_}; }
-  std::uint32_t new_reqid() override { return ++last_reqid_; }
+  std::uint32_t reqid_for(const IkeSa& sa, const ikev2::ChildSa& child) override;
   IkeSa& create_successor(const IkeSa& old, ikev2::Role role, std::uint64_t spi_i,
                           std::uint64_t spi_r) override;
   IkeSa* find(SaHandle sa) override { return sas_.get(sa); }
   void touched(const IkeSa& sa) override { touched_.push_back(sa.self); }
+  void reauthenticate(IkeSa& sa) override;
+  void ask_last_use(SaPairId pair) override { outputs_.push_back(AskLastUse{pair}); }
+  bool pfs_is_known(const IkeSa& sa, const ChildConfig& child) const override;
+  void know_pfs(const IkeSa& sa, const ChildConfig& child) override;
   void authenticated(IkeSa& sa, bool initial_contact) override;
   bool is_first_contact(const IkeSa& sa) const override;
   ikev2::FragmentPool& fragment_pool() override { return fragment_pool_; }
@@ -77,6 +84,7 @@ class Shard::Impl final : public ikev2::Host {
   void settle(SaHandle handle, TimePoint now);
   void settle_touched(TimePoint now);
   void retire(SaHandle handle, TimePoint now);
+  void supersede(IkeSa& old, bool peer_has_none);
   void index_half_open(const IkeSa& sa);
   void unindex_half_open(const IkeSa& sa);
   void expire_timers(TimePoint now);
@@ -117,8 +125,12 @@ class Shard::Impl final : public ikev2::Host {
   };
   template <class C>
   Selection select(const C& command);
+  // `scope`: traffic that waits for the (only) child.
   void bring_up(CommandId command, const ConnectionRef& connection,
-                std::vector<const ChildConfig*> children, TimePoint now);
+                std::vector<const ChildConfig*> children, TimePoint now,
+                ikev2::ScopeRef scope = nullptr);
+  void bring_up_on(IkeSa& sa, const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
+                   TimePoint now);
   void start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
              const IpAddress& local, const IpAddress& remote, TimePoint now);
   IkeSa* find_sa_of(const ConnectionRef& connection);
@@ -165,6 +177,7 @@ class Shard::Impl final : public ikev2::Host {
     ConnectionRef connection;
     const ChildConfig* child;
     bool acquires;
+    std::uint32_t reqid;
     std::vector<TrafficSelector> local_ts, remote_ts;
   };
   struct Restart {
@@ -188,6 +201,7 @@ class Shard::Impl final : public ikev2::Host {
   std::unordered_map<IpAddress, std::uint32_t> half_open_by_address_;
   std::unordered_map<SaPairId, SaHandle> pair_owner_;
   std::unordered_set<std::uint32_t> child_spis_;
+  std::unordered_set<std::uint16_t> cpis_;
   NameIndex by_identity_, by_connection_;
   std::vector<SaHandle> touched_;
   TimerQueue<SaHandle> timers_;
@@ -195,8 +209,10 @@ class Shard::Impl final : public ikev2::Host {
   std::map<CommandId, Tracker> trackers_;
   std::multimap<SaPairId, CommandId> child_close_waiters_;
   std::map<JobId, PendingStart> resolving_;
-  std::map<std::pair<std::string, std::string>, Trap> traps_;
-  std::unordered_map<PolicyId, std::pair<std::string, std::string>> trap_names_;
+  using ChildName = std::pair<std::string, std::string>;  // of connection and child
+  std::map<ChildName, Trap> traps_;
+  std::set<ChildName> known_pfs_;
+  std::unordered_map<PolicyId, ChildName> trap_names_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;
   TimePoint shutdown_deadline_ = kNever;

@@ -20,6 +20,8 @@ constexpr std::uint32_t kStrangerEventsPerSecond = 100;
 constexpr Duration kFirstRestart = std::chrono::seconds(1);
 constexpr Duration kLongestRestart = std::chrono::minutes(1);
 
+constexpr Duration kReauthenticateAgain = std::chrono::seconds(30);
+
 // Whether anybody on the network can cause such an event without a key.
 bool from_strangers(const trace::Body& body) {
   return std::holds_alternative<trace::MessageDropped>(body) ||
@@ -73,6 +75,27 @@ std::uint32_t Shard::Impl::new_child_spi() {
   }
 }
 
+std::uint16_t Shard::Impl::new_cpi() {
+  // RFC 3173, 3.3: those to be negotiated. There are few, so no more than half of them are given.
+  constexpr std::uint32_t kFirst = 256, kEnd = 61'440;
+  if (cpis_.size() >= (kEnd - kFirst) / 2) return 0;
+  for (;;) {
+    std::uint8_t octets[4];
+    provider_.random(octets);
+    const auto cpi =
+        static_cast<std::uint16_t>(kFirst + load_be<std::uint32_t>(octets) % (kEnd - kFirst));
+    if (cpis_.insert(cpi).second) return cpi;
+  }
+}
+
+std::uint32_t Shard::Impl::reqid_for(const IkeSa& sa, const ikev2::ChildSa& child) {
+  if (child.config->reqid) return child.config->reqid;
+  const auto trap = traps_.find({sa.connection->name, child.config->name});
+  const bool same = trap != traps_.end() && trap->second.local_ts == child.local_ts &&
+                    trap->second.remote_ts == child.remote_ts;
+  return same ? trap->second.reqid : ++last_reqid_;
+}
+
 IkeSa& Shard::Impl::create() {
   const SaHandle handle = sas_.emplace();
   IkeSa& sa = *sas_.get(handle);
@@ -98,6 +121,9 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.udp_encap = old.udp_encap;
   sa.fragmentation = old.fragmentation;
   sa.peer_fragment_size = old.peer_fragment_size;
+  sa.reauth_at = old.reauth_at;
+  sa.auth_expires = old.auth_expires;
+  sa.replaces = old.replaces;
   sa.state = ikev2::Established{old.in<ikev2::Established>()->proof, {}, {}};
   by_spi_[sa.our_spi()] = sa.self;
   by_identity_.insert({identity_key(sa), sa.self});
@@ -132,15 +158,26 @@ void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
     auto at = by_identity_.lower_bound({key, SaHandle{}});
     for (; at != by_identity_.end() && at->first == key; ++at) {
       IkeSa* other = sas_.get(at->second);
-      if (!other || other->local_id != sa.local_id || other->remote_id != sa.remote_id) continue;
-      ikev2::close(*other, "replacement");
-      touched_.push_back(at->second);
+      if (!other || sa.replaces == at->second) continue;
+      if (other->local_id != sa.local_id || other->remote_id != sa.remote_id) continue;
+      supersede(*other, initial_contact);
     }
   }
   by_identity_.insert({key, sa.self});
   by_connection_.insert({key_of(sa.connection->name), sa.self});
   if (const auto at = restarts_.find(sa.connection->name); at != restarts_.end())
     at->second.attempt = 0;
+}
+
+// A peer that has just started has no other SA (RFC 7296, 2.4); any other peer must be told.
+void Shard::Impl::supersede(IkeSa& old, bool peer_has_none) {
+  if (peer_has_none || !old.in<ikev2::Established>()) {
+    ikev2::close(old, "replacement");
+  } else if (!ikev2::is_closing(old)) {
+    ikev2::queue_ike_delete(old, "replacement");
+    ikev2::run_next_task(*this, old, now_);
+  }
+  touched_.push_back(old.self);
 }
 
 bool Shard::Impl::is_first_contact(const IkeSa& sa) const {
@@ -190,7 +227,13 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   for (const ikev2::Waiter& waiter : std::exchange(sa.waiters, {}))
     finished(waiter.command, false, why);
   for (const CommandId command : std::exchange(sa.close_waiters, {})) finished(command, true, {});
-  if (sa.connection && !sa.rekeyed) schedule_restart(sa, was_established, now);
+  if (IkeSa* old = sas_.get(sa.replaces); old && old->in<ikev2::Established>()) {
+    // Reauthentication failed; the old SA goes on while it may.
+    old->reauth_at = now + kReauthenticateAgain;
+    touched_.push_back(sa.replaces);
+  } else if (sa.connection && !sa.rekeyed) {
+    schedule_restart(sa, was_established, now);
+  }
   sas_.erase(handle);
 }
 

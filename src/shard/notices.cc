@@ -11,7 +11,10 @@ void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
     const auto at = trap_names_.find(acquire->policy);
     if (at == trap_names_.end()) return;
     const Trap& trap = traps_.at(at->second);
-    if (trap.acquires) bring_up({}, trap.connection, {trap.child}, now);
+    if (trap.acquires)
+      bring_up({}, trap.connection, {trap.child}, now,
+               std::make_shared<const ikev2::Scope>(
+                   ikev2::Scope{{acquire->local}, {acquire->remote}, true}));
     return;
   }
   const SaPairId pair = std::visit(
@@ -44,6 +47,26 @@ void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
     (expired->hard ? child->expires_at : child->rekey_at) = now;
   }
   settle(owner->second, now);
+}
+
+void Shard::Impl::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
+  now_ = now;
+  const auto owner = pair_owner_.find(pair);
+  IkeSa* sa = owner == pair_owner_.end() ? nullptr : sas_.get(owner->second);
+  ikev2::ChildSa* child = sa ? sa->child_by_pair(pair) : nullptr;
+  if (!child || !child->is_live() || !sa->in<ikev2::Established>()) return;
+  const Duration inactivity = child->config->inactivity;
+  const TimePoint used = std::max(last_use, child->installed);
+  if (now - used < inactivity) {
+    child->idle_at = used + inactivity;
+  } else {
+    const auto idle = std::chrono::duration_cast<std::chrono::seconds>(now - used);
+    ikev2::emit(*this, *sa, trace::ChildInactive{static_cast<std::uint64_t>(idle.count())},
+                child->config.get());
+    ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
+    ikev2::run_next_task(*this, *sa, now);
+  }
+  settle(sa->self, now);
 }
 
 void Shard::Impl::install_failed(SaPairId pair, const Error& error, TimePoint now) {

@@ -55,12 +55,17 @@ struct PeerResolution {
   std::string error;        // "no address for gw.example.org: Name or service not known"
 };
 
+// When a packet last used the pair, in either direction? Answered by Shard::last_use().
+struct AskLastUse {
+  SaPairId pair;
+};
+
 // Everything is done until this time or the next input; kNever: until the next input.
 struct WaitUntil {
   TimePoint deadline = kNever;
 };
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            WaitUntil>;
+                            AskLastUse, WaitUntil>;
 
 }  // namespace culvert

@@ -80,6 +80,7 @@ IkeSaStatus ike_status_of(const IkeSa& sa) {
   status.created = sa.created;
   status.established = sa.established;
   status.rekey_at = sa.rekey_at;
+  status.reauth_at = sa.reauth_at;
   status.tasks_queued = ikev2::queued_task_names(sa);
   status.tasks_active = ikev2::active_task_names(sa);
   return status;

@@ -29,6 +29,8 @@ class Shard {
   void command(Command&& command, TimePoint now);
   // The answer to a ResolvePeer: both addresses, or none with the reason.
   void complete(JobId job, PeerResolution&& answer, TimePoint now);
+  // The answer to an AskLastUse; TimePoint::min(): never.
+  void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
   // The data plane could not carry out an InstallSa of this pair: the CHILD SA is given up.
   void install_failed(SaPairId pair, const Error& error, TimePoint now);
 

@@ -287,6 +287,58 @@ struct SelectorsUnacceptable {
   CULVERT_FIELDS(CULVERT_FIELD(their_local), CULVERT_FIELD(their_remote), CULVERT_FIELD(local),
                  CULVERT_FIELD(remote))
 };
+struct AhThroughNat {
+  static constexpr Info kInfo{
+      "ah_through_nat", Level::error, Group::cfg,
+      "there is a NAT on the path, and AH authenticates the addresses that it changes. Use ESP, or "
+      "take the NAT away",
+      true};
+  CULVERT_FIELDS()
+};
+struct PfsMismatch {
+  static constexpr Info kInfo{"pfs_mismatch", Level::error, Group::cfg,
+                              "the peer refuses to rekey this CHILD SA: traffic flows now, and "
+                              "would stop when the SA's life "
+                              "ends. For PFS, here the key exchange is {accepted}; the peer wants "
+                              "another one, or none. Make "
+                              "the key exchanges in `esp` the same on both sides",
+                              true};
+  std::string accepted;
+  CULVERT_FIELDS(CULVERT_FIELD(accepted))
+};
+struct ChildInactive {
+  static constexpr Info kInfo{"child_inactive", Level::info, Group::chd,
+                              "no packet for {seconds} s: the CHILD SA is deleted"};
+  std::uint64_t seconds = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(seconds))
+};
+struct Reauthenticating {
+  static constexpr Info kInfo{"reauthenticating", Level::info, Group::ike,
+                              "authenticating anew, with a second IKE SA beside this one"};
+  CULVERT_FIELDS()
+};
+struct AuthLifetime {  // RFC 4478
+  static constexpr Info kInfo{"auth_lifetime", Level::info, Group::ike,
+                              "the peer wants to be authenticated again within {seconds} s"};
+  std::uint64_t seconds = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(seconds))
+};
+struct LifetimeOver {
+  static constexpr Info kInfo{
+      "lifetime_over", Level::error, Group::ike,
+      "neither rekeyed nor reauthenticated in time: the IKE SA is deleted. See the events before "
+      "this one for what failed",
+      true};
+  CULVERT_FIELDS()
+};
+struct ChildlessRefused {
+  static constexpr Info kInfo{"childless_refused", Level::error, Group::cfg,
+                              "{who} insists on an IKE SA {how} a CHILD SA in IKE_AUTH; set "
+                              "`childless` alike on both sides",
+                              true};
+  std::string_view who, how;
+  CULVERT_FIELDS(CULVERT_FIELD(who), CULVERT_FIELD(how))
+};
 struct WrongMode {
   static constexpr Info kInfo{"wrong_mode", Level::error, Group::cfg,
                               "the peer wants {offered} mode, configured here is {accepted} mode",
@@ -384,15 +436,15 @@ struct Notice {
   CULVERT_FIELDS(CULVERT_FIELD(text))
 };
 
-using Body =
-    std::variant<MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped,
-                 MalformedMessage, Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused,
-                 RetryWithCookie, RetryWithKe, OtherMethodWanted, NatDetected, NoCommonProposal,
-                 NoConnectionForAddresses, BadPublicValue, IkeEstablished, NoConnectionForIdentity,
-                 NoSecret, WrongSecret, WrongAuthMethod, UnexpectedIdentity, ChildEstablished,
-                 ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode, SadFailed,
-                 PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice,
-                 InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
+using Body = std::variant<
+    MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped, MalformedMessage,
+    Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused, RetryWithCookie, RetryWithKe,
+    OtherMethodWanted, NatDetected, NoCommonProposal, NoConnectionForAddresses, BadPublicValue,
+    IkeEstablished, NoConnectionForIdentity, NoSecret, WrongSecret, WrongAuthMethod,
+    UnexpectedIdentity, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable,
+    WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
+    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
+    PeerNotice, InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

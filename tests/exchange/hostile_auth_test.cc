@@ -302,22 +302,21 @@ const Row kAnswers[] = {
     {"TSr widened", "RFC 7296, 2.9", auth_answer([](Draft& draft) {
        selector(draft, PayloadType::ts_r).last = *IpAddress::parse("10.7.255.255");
      }),
-     kSilence, "selectors_unacceptable", Left::ike_sa},
+     kUndone, "selectors_unacceptable", Left::ike_sa},
     {"TSi widened", "RFC 7296, 2.9", auth_answer([](Draft& draft) {
        selector(draft, PayloadType::ts_i).first = *IpAddress::parse("0.0.0.0");
      }),
-     kSilence, "selectors_unacceptable", Left::ike_sa},
+     kUndone, "selectors_unacceptable", Left::ike_sa},
     {"encryption that was not offered", "RFC 7296, 2.7",
-     auth_answer([](Draft& draft) { proposal(draft).transforms.front().key_bits = 256; }), kSilence,
+     auth_answer([](Draft& draft) { proposal(draft).transforms.front().key_bits = 256; }), kUndone,
      "no_common_proposal", Left::ike_sa},
     {"two proposals", "RFC 7296, 2.7", auth_answer([](Draft& draft) {
        auto& proposals = draft.body<wire::Sa>(PayloadType::sa).proposals;
        proposals.push_back(proposals.front());
        proposals.back().number = 2;
      }),
-     kSilence, "no_common_proposal", Left::ike_sa},
-    {"SPI zero", "RFC 4303, 2.1", auth_answer(spi(Bytes(4, 0))), kSilence, kMalformed,
-     Left::ike_sa},
+     kUndone, "no_common_proposal", Left::ike_sa},
+    {"SPI zero", "RFC 4303, 2.1", auth_answer(spi(Bytes(4, 0))), kUndone, kMalformed, Left::ike_sa},
     {"message ID 2", "RFC 7296, 2.2",
      auth_answer(header([](wire::Header& one) { one.message_id = 2; })), kSilence, kDropped,
      Left::half_open},

@@ -40,6 +40,13 @@ void expect_answer(const Answer& wanted, const Reaction& reaction) {
   }
   ASSERT_EQ(reaction.datagrams, 1u);
   ASSERT_TRUE(reaction.header);
+  if (wanted.kind == Answer::Kind::undone) {
+    const auto* deletion = wire::find<wire::Delete>(reaction.payloads, wire::PayloadType::delete_);
+    ASSERT_TRUE(deletion);
+    EXPECT_EQ(deletion->protocol, wire::ProtocolId::esp);
+    EXPECT_EQ(deletion->count(), 1u);
+    return;
+  }
   EXPECT_EQ(found, wanted.kind == Answer::Kind::refusal ? static_cast<int>(wanted.notify) : 0);
 }
 

@@ -10,10 +10,12 @@ struct Answer {
     silence,
     normal,   // an answer without an error notification
     refusal,  // an answer with this error notification, or a request of the victim that says so
+    undone,   // the victim has the CHILD SA deleted that the answer claims to have made
   } kind = Kind::silence;
   wire::NotifyType notify{};
 };
 inline constexpr Answer kSilence{};
+inline constexpr Answer kUndone{Answer::Kind::undone, {}};
 inline constexpr Answer kNormal{Answer::Kind::normal, {}};
 constexpr Answer refusal(wire::NotifyType type) { return {Answer::Kind::refusal, type}; }
 

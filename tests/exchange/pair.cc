@@ -34,6 +34,7 @@ struct Take {
   void operator()(UpDown& change) const { gateway.up_downs.push_back(std::move(change)); }
   void operator()(SaNews& news) const { gateway.news.push_back(std::move(news)); }
   void operator()(ResolvePeer&) const {}
+  void operator()(AskLastUse& question) const { gateway.asked_use.push_back(question.pair); }
   void operator()(WaitUntil&) const {}
 };
 
@@ -144,7 +145,8 @@ void initiate(Pair& pair, const std::string& child, std::uint64_t id) {
     bool found = false;
     for (const auto& [other_key, other] : pair.b.sad)
       found |= other.spi == sa.spi && other.direction != sa.direction &&
-               other.cipher == sa.cipher && other.esn == sa.esn &&
+               other.cipher == sa.cipher && other.esn == sa.esn && other.mode == sa.mode &&
+               other.protocol == sa.protocol && other.cpi == sa.cpi &&
                equal(other.keys.encryption.view(), sa.keys.encryption.view()) &&
                equal(other.keys.integrity.view(), sa.keys.integrity.view()) &&
                other.local_ts == sa.remote_ts && other.remote_ts == sa.local_ts;

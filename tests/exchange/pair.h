@@ -37,6 +37,7 @@ struct Gateway {
   std::vector<CommandDone> commands;
   std::vector<UpDown> up_downs;
   std::vector<SaNews> news;
+  std::vector<SaPairId> asked_use;  // pairs whose last use the shard wants to know
   std::map<std::pair<SaPairId, Direction>, InstallSa> sad;
   std::map<PolicyId, InstallPolicy> policies;
   std::vector<SadOp> operations_log;  // kinds and order only; keys are moved to `sad`

@@ -156,13 +156,21 @@ TEST_F(CipherTest, PartialBlocks) {
 TEST_F(CipherTest, UnsupportedSpecs) {
   for (const CipherSpec& spec :
        {CipherSpec{Encr::aes_cbc, 128, Integ::none}, CipherSpec{Encr::none, 0, Integ::none},
-        CipherSpec{Encr::none, 0, Integ::hmac_sha2_256_128}, CipherSpec{Encr::aes_gcm_16, 127},
+        CipherSpec{Encr::aes_gcm_16, 127},
         CipherSpec{Encr::camellia_cbc, 128, Integ::hmac_sha1_96}}) {
     EXPECT_FALSE(provider_->supports(spec));
     Bytes data(16), icv(16);
     EXPECT_EQ(provider_->seal(spec, {}, data, icv).error().reason, Reason::unsupported);
     EXPECT_EQ(provider_->open(spec, {}, data, icv).error().reason, Reason::unsupported);
   }
+}
+
+TEST_F(CipherTest, AhHasNothingToSeal) {
+  const CipherSpec ah{Encr::none, 0, Integ::hmac_sha2_256_128};
+  EXPECT_TRUE(provider_->supports(ah));
+  Bytes data(16), icv(16);
+  EXPECT_EQ(provider_->seal(ah, {}, data, icv).error().reason, Reason::unsupported);
+  EXPECT_EQ(provider_->open(ah, {}, data, icv).error().reason, Reason::unsupported);
 }
 
 TEST_F(CipherTest, VectorsOfTheRfcs) {

@@ -32,7 +32,13 @@ class FakeHost final : public Host {
   std::uint32_t new_child_id() override { return static_cast<std::uint32_t>(++last_); }
   SaPairId new_pair_id() override { return {++last_}; }
   PolicyId new_policy_id() override { return {++last_}; }
-  std::uint32_t new_reqid() override { return 1; }
+  std::uint16_t new_cpi() override { return 300; }
+  void release_cpi(std::uint16_t) override { ++released; }
+  std::uint32_t reqid_for(const IkeSa&, const ChildSa&) override { return 1; }
+  void reauthenticate(IkeSa&) override {}
+  void ask_last_use(SaPairId) override {}
+  bool pfs_is_known(const IkeSa&, const ChildConfig&) const override { return true; }
+  void know_pfs(const IkeSa&, const ChildConfig&) override {}
   IkeSa& create_successor(const IkeSa&, Role, std::uint64_t, std::uint64_t) override {
     return successors.emplace_back();
   }

@@ -64,7 +64,7 @@ TEST(Plane, DeliversOnceAndOnlyWithinTheSelectors) {
   ASSERT_EQ(sent.fate, Plane::Fate::sent);
   EXPECT_TRUE(receiver.receive(sent.packet, kHere, TimePoint{}));
   EXPECT_FALSE(receiver.receive(sent.packet, kHere, TimePoint{}));
-  const auto stray = sender.send_through({1}, {2, kRight, kLeft});
+  const auto stray = sender.send_through({1}, {2, kRight, kLeft}, TimePoint{});
   EXPECT_FALSE(receiver.receive(stray.packet, kHere, TimePoint{}));
   EspPacket other_key = sender.send({3, kLeft, kRight}, TimePoint{}).packet;
   other_key.keys[0] ^= 1;
