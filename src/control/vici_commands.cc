@@ -161,10 +161,14 @@ std::size_t count_matches(const std::vector<IkeSaStatus>& sas, const SaFilter& f
   std::size_t count = 0;
   for (const auto& sa : sas) {
     if (!filter.fits(sa)) continue;
-    count += filter.by_child()
-                 ? static_cast<std::size_t>(std::ranges::count_if(
-                       sa.children, [&](const auto& child) { return filter.child.fits(child); }))
-                 : 1;
+    count += filter.by_child() ? static_cast<std::size_t>(std::ranges::count_if(
+                                     sa.children,
+                                     [&](const auto& child) {
+                                       // What is deleted already, and only receives what is under
+                                       // way, is none.
+                                       return child.state != "DELETED" && filter.child.fits(child);
+                                     }))
+                               : 1;
   }
   return count;
 }
