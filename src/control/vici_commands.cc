@@ -368,15 +368,16 @@ void Commands::terminate(Message& request, const ReplyRef& reply) {
 void Commands::rekey(Message& request, const ReplyRef& reply) {
   const SaFilter filter(request);
   if (filter.empty()) return reply->respond(failure("missing rekey selector"));
-  if (parse_bool(request.get("reauth")).value_or(false))
-    return reply->respond(failure("reauthentication on demand is not supported by Culvert yet"));
   const auto matches = fmt::format("{}", count_matches(backend_.list_sas(), filter));
   if (matches == "0")
     return reply->respond(failure("no matching SAs to rekey found", {{"matches", "0"}}));
-  backend_.execute(Rekey{{}, filter.ike, filter.child.name, filter.ike_id, filter.child.unique_id},
-                   [reply, matches](const CommandDone& done) {
-                     reply->respond(outcome(done, "rekeying failed", {{"matches", matches}}));
-                   });
+  const bool reauthenticate = parse_bool(request.get("reauth")).value_or(false);
+  backend_.execute(
+      Rekey{
+          {}, filter.ike, filter.child.name, filter.ike_id, filter.child.unique_id, reauthenticate},
+      [reply, matches](const CommandDone& done) {
+        reply->respond(outcome(done, "rekeying failed", {{"matches", matches}}));
+      });
 }
 
 void Commands::install(Message& request, const ReplyRef& reply) {

@@ -245,7 +245,7 @@ void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, Tim
 
 void reschedule_child(Host& host, ChildSa& child, TimePoint now) {
   const Lifetime& life = child.config->lifetime;
-  child.rekey_at = child.expires_at = kNever;
+  child.rekey_at = child.expires_at = child.idle_at = kNever;
   set_lifetime(host, child, child.installed);
   // What the new settings would have ended long ago is replaced first.
   if (child.rekey_at < now) child.rekey_at = now;

@@ -141,6 +141,7 @@ class Shard::Impl final : public ikev2::Host {
   // Puts it into the table, with its traps; the children that its actions want up.
   std::vector<const ChildConfig*> load(const ConnectionRef& connection);
   void adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now);
+  void adopt_times(IkeSa& sa, const ConnectionConfig& old, TimePoint now);
   // `acquires`: traffic brings the child up; otherwise the trap only holds its traffic back.
   void install_trap(const ConnectionRef& connection, const ChildConfig& child, bool acquires);
   bool uninstall_trap(const std::string& connection, const std::string& child);

@@ -4,10 +4,24 @@
 
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/reauthentication.h"
 #include "ikev2/tasks.h"
 #include "shard/impl.h"
 
 namespace culvert {
+
+// Times count from when the SA was established; what they would have ended already is due now.
+void Shard::Impl::adopt_times(IkeSa& sa, const ConnectionConfig& old, TimePoint now) {
+  const ConnectionConfig& current = *sa.connection;
+  if (old.rekey_time == current.rekey_time && old.reauth_time == current.reauth_time &&
+      old.over_time == current.over_time)
+    return;
+  sa.rekey_at = std::max(now, ikev2::next_ike_rekey(*this, current, sa.established));
+  sa.reauth_at = sa.auth_expires = kNever;
+  ikev2::schedule_reauthentication(*this, sa, sa.established);
+  sa.reauth_at = std::max(now, sa.reauth_at);
+  sa.hard_at = std::max(now + current.over_time, sa.hard_at);
+}
 
 // One SA takes the new settings over.
 void Shard::Impl::adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now) {
@@ -19,9 +33,7 @@ void Shard::Impl::adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now
     if (!update.renew.empty()) ikev2::close(sa, "replacement");
     return;
   }
-  const bool new_times = old->rekey_time != connection->rekey_time;
-  if (new_times && !sa.rekeyed)
-    sa.rekey_at = std::max(now, ikev2::next_ike_rekey(*this, *connection, sa.established));
+  if (!sa.rekeyed) adopt_times(sa, *old, now);
   std::erase_if(up->queue, [&](ikev2::Task& task) {
     auto* create = std::get_if<ikev2::CreateChild>(&task);
     if (!create) return false;
@@ -35,7 +47,8 @@ void Shard::Impl::adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now
       if (!child.is_going()) ikev2::queue_task(sa, ikev2::DeleteChild{child.pair});
       continue;
     }
-    const bool new_life = child.config->lifetime != config->lifetime;
+    const bool new_life = child.config->lifetime != config->lifetime ||
+                          child.config->inactivity != config->inactivity;
     child.config = ikev2::child_ref(connection, config);
     if (new_life && child.is_live()) ikev2::reschedule_child(*this, child, now);
   }

@@ -65,6 +65,22 @@ TEST_F(Update, RekeysWhatTheNewTimesWouldHaveEnded) {
   EXPECT_TRUE(sads_agree(pair));
 }
 
+TEST_F(Update, ALongerLifeIsNotEndedAtTheOldTime) {
+  config.rekey_time = 30min;
+  config.over_time = 3min;
+  config.rand_time = 0s;
+  pair.a.shard->command(LoadConnection{std::make_shared<const ConnectionConfig>(config)}, pair.now);
+  pair.a.shard->command(Terminate{.connection = "site"}, pair.now);
+  pair.pass(1s);
+  initiate(pair, "net", 2);
+  const auto before = sa();
+  config.rekey_time = 8h;
+  update();
+  pair.pass(40min);
+  EXPECT_EQ(sa().spi_i, before.spi_i);
+  ASSERT_THAT(sa().children, SizeIs(1));
+}
+
 TEST_F(Update, NegotiatesAChildAnewAlone) {
   const auto before = sa();
   config.children[0].local = {*parse_selector("10.1.7.0/24")};
