@@ -1,4 +1,5 @@
-// sim SEED [--ladder] [--runs N] [--fault NAME]: simulated runs from a seed, with their verdict.
+// sim SEED [--ladder] [--runs N] [--lifetimes] [--fault NAME]: simulated runs from a seed, with
+// their verdict.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -13,7 +14,7 @@ namespace {
 
 struct Arguments {
   std::uint64_t seed = 0, runs = 1;
-  bool ladder = false;
+  bool ladder = false, lifetimes = false;
   const NamedFault* fault = nullptr;
 };
 
@@ -32,6 +33,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
     const std::string_view next = i + 1 < argc ? argv[i + 1] : "";
     if (word == "--ladder") {
       arguments.ladder = true;
+    } else if (word == "--lifetimes") {
+      arguments.lifetimes = true;
     } else if (word == "--runs" && number(next)) {
       arguments.runs = *number(next);
       ++i;
@@ -52,9 +55,11 @@ int usage() {
   std::string names;
   for (const NamedFault& fault : deliberate_faults()) names += fmt::format(" {}", fault.name);
   fmt::print(stderr,
-             "usage: sim SEED [--ladder] [--runs N] [--fault NAME]\n"
+             "usage: sim SEED [--ladder] [--runs N] [--lifetimes] [--fault NAME]\n"
              "  runs the simulated world from SEED (then SEED+1 … for N runs) and checks it\n"
              "  --ladder  prints every message of a run\n"
+             "  --lifetimes  each run is a tunnel's life on a link that loses, repeats and "
+             "reorders\n"
              "  --fault   breaks something on purpose:{}\n",
              names);
   return 2;
@@ -74,7 +79,7 @@ int run_all(const Arguments& arguments) {
   ToyHash traces;
   const auto start = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < arguments.runs; ++i) {
-    RunOptions options{arguments.seed + i, {}, arguments.ladder};
+    RunOptions options{arguments.seed + i, {}, arguments.ladder, arguments.lifetimes};
     if (arguments.fault) options.sabotage = arguments.fault->sabotage;
     const RunResult result = run(options);
     print(options.seed, result);

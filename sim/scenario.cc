@@ -14,7 +14,9 @@ namespace {
 class Scenario {
  public:
   explicit Scenario(const RunOptions& options)
-      : random_(options.seed), world_(random_.next(), options.sabotage, options.ladder) {}
+      : options_(options),
+        random_(options.seed),
+        world_(random_.next(), options.sabotage, options.ladder) {}
 
   RunResult run();
 
@@ -22,6 +24,7 @@ class Scenario {
   void start();
   void draw_weather();
   void fault_phase();
+  void lifetime();
   void disturb();
   void operate(Tunnel& tunnel, int side);
   void terminate(Tunnel& tunnel, int side);
@@ -43,6 +46,7 @@ class Scenario {
     return tunnel.children[random_.below(tunnel.children.size())];
   }
 
+  const RunOptions& options_;
   Random random_;
   World world_;
   Topology topology_;
@@ -51,7 +55,7 @@ class Scenario {
 };
 
 void Scenario::start() {
-  topology_ = draw_topology(world_, random_);
+  topology_ = options_.lifetime ? draw_one_tunnel(world_, random_) : draw_topology(world_, random_);
   for (std::size_t host = 0; host < world_.hosts().size(); ++host)
     world_.after(random_.between(0s, 3s), [this, host] { world_.boot(host); });
 }
@@ -82,6 +86,18 @@ void Scenario::fault_phase() {
   while (world_.now() < until) {
     world_.run_until(world_.now() + random_.between(1ms, pause));
     disturb();
+  }
+}
+
+void Scenario::lifetime() {
+  LinkQuality& quality = world_.network().quality;
+  quality.least_delay = random_.between(1ms, 40ms);
+  quality.most_delay = quality.least_delay + random_.between(0ms, 100ms);
+  quality.loss = quality.duplication = quality.reordering = 200;
+  const TimePoint until = world_.now() + random_.between(300s, 900s);
+  while (world_.now() < until) {
+    world_.run_until(world_.now() + random_.between(1s, 10s));
+    traffic();
   }
 }
 
@@ -340,8 +356,12 @@ void Scenario::expect_empty() {
 
 RunResult Scenario::run() {
   start();
-  draw_weather();
-  fault_phase();
+  if (options_.lifetime) {
+    lifetime();
+  } else {
+    draw_weather();
+    fault_phase();
+  }
   heal();
   rest();
   expect_agreement();

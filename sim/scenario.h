@@ -22,6 +22,9 @@ struct RunOptions {
   std::uint64_t seed = 0;
   Sabotage sabotage;
   bool ladder = false;
+  // One kept tunnel through many rekeys, while a fifth of all packets is lost, another comes twice,
+  // another late.
+  bool lifetime = false;
 };
 
 struct RunResult {

@@ -28,6 +28,7 @@ constexpr std::string_view kOtherEsp = "aes256ccm8-noesn";
 
 struct Habits {  // of a whole run
   bool ipv6 = false, host_names = false, any_addresses = false, limits = false, rekeys = false;
+  bool steady = false;  // nothing is wrong with the configuration, and whoever can keeps it up
   bool udp_always = false, address_ids = false, fragments = false;
   bool reauthentication = false, ipcomp = false, ah = false;
   std::size_t common_ike = 0;  // with host names
@@ -141,7 +142,7 @@ ChildConfig child_config(Random& random, const Habits& habits, const Tunnel& tun
   child.ipcomp = habits.ipcomp && random.percent(70);
   if (random.percent(30)) child.start_action = StartAction::trap;
   if (habits.limits && random.percent(30)) child.lifetime.life_packets = random.between(20, 60);
-  if (habits.rekeys && random.percent(60)) {
+  if (habits.rekeys && (habits.steady || random.percent(60))) {
     child.lifetime.rekey_time = random.between(40s, 200s);
     child.lifetime.rand_time = random.between(0s, 20s);
     child.lifetime.life_time = child.lifetime.rekey_time * 2;
@@ -182,7 +183,7 @@ void add_side(World& world, Random& random, const Habits& habits, Tunnel& tunnel
   }
   if (random.percent(20)) connection->childless = Childless::prefer;
   own.can_initiate = !world.hosts()[peer].setup.nat.has_value();
-  connection->keep_up = own.can_initiate && random.percent(50);
+  connection->keep_up = own.can_initiate && (habits.steady || random.percent(50));
   const auto esp_proposals = habits.ah
                                  ? proposals_for(random, esp, kAhProposals, wire::ProtocolId::ah)
                                  : proposals_for(random, esp, kEspProposals, wire::ProtocolId::esp);
@@ -199,7 +200,7 @@ void add_tunnel(World& world, Random& random, const Habits& habits, std::size_t 
   tunnel.name = fmt::format("gw{}-gw{}", a, b);
   tunnel.sides[0].host = a;
   tunnel.sides[1].host = b;
-  if (random.percent(20))
+  if (!habits.steady && random.percent(20))
     tunnel.mismatch = Mismatch{static_cast<std::uint8_t>(random.between(1, 5))};
   for (auto count = random.between(1, 3); count > 0; --count) {
     const std::size_t number = tunnel.children.size();
@@ -248,6 +249,19 @@ Topology draw_topology(World& world, Random& random) {
         const bool both_hidden = world.hosts()[a].setup.nat && world.hosts()[b].setup.nat;
         if (!both_hidden) add_tunnel(world, random, habits, a, b, topology);
       }
+  return topology;
+}
+
+Topology draw_one_tunnel(World& world, Random& random) {
+  Topology topology;
+  const Habits habits{.ipv6 = random.percent(30),
+                      .rekeys = true,
+                      .steady = true,
+                      .fragments = random.percent(30),
+                      .reauthentication = random.percent(25),
+                      .ipcomp = random.percent(15)};
+  for (int host = 0; host < 2; ++host) add_host(world, random, habits, topology);
+  add_tunnel(world, random, habits, 0, 1, topology);
   return topology;
 }
 

@@ -50,5 +50,7 @@ struct Topology {
 
 // Adds hosts to the world, with connections and secrets on their disks.
 Topology draw_topology(World& world, Random& random);
+// Two hosts and one tunnel that is kept up and rekeyed often.
+Topology draw_one_tunnel(World& world, Random& random);
 
 }  // namespace culvert::sim

@@ -196,6 +196,10 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
   }
   auto* up = sa.in<Established>();
   if (!up) return;
+  if (sa.superseded_at <= now) {
+    sa.superseded_at = kNever;
+    if (!is_closing(sa)) queue_ike_delete(sa, "replacement");
+  }
   expire_authentication(host, sa, now);
   if (sa.closed()) return;
   expire_children(host, sa, now);

@@ -252,6 +252,7 @@ struct IkeSa {
   // over_time: when it is deleted because neither has been done, and the latest such time however
   // often it is rekeyed.
   TimePoint hard_at = kNever, auth_expires = kNever;
+  TimePoint superseded_at = kNever;  // when it is deleted because the peer has a newer one
   Handle<IkeSa> replaces;    // reauthentication: deleted when this one has the same CHILD SAs
   TimePoint armed = kNever;  // earliest entry for it in the shard's timer queue
 

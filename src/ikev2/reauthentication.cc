@@ -16,7 +16,9 @@ using wire::NotifyType;
 bool is_set(Duration time) { return time > Duration::zero(); }
 
 // A responder leaves it to the initiator, which AUTH_LIFETIME has told, and acts when that has not.
-constexpr Duration kGraceOfInitiator = std::chrono::seconds(10);
+Duration grace_of_initiator(const ConnectionConfig& connection) {
+  return is_set(connection.over_time) ? connection.over_time / 2 : std::chrono::seconds(30);
+}
 
 bool can_initiate(const IkeSa& sa) {
   return sa.is_initiator() ||
@@ -41,7 +43,7 @@ void schedule_reauthentication(Host& host, IkeSa& sa, TimePoint now) {
     if (sa.is_initiator())
       sa.reauth_at = now + connection.reauth_time - early;
     else if (can_initiate(sa))
-      sa.reauth_at = now + connection.reauth_time + kGraceOfInitiator;
+      sa.reauth_at = now + connection.reauth_time + grace_of_initiator(connection);
     if (is_set(connection.over_time))
       sa.auth_expires = now + connection.reauth_time + connection.over_time;
   }

@@ -86,7 +86,7 @@ IkeSa* Shard::Impl::find_sa_of(const ConnectionRef& connection) {
   for (; at != by_connection_.end() && at->first == key; ++at) {
     IkeSa* sa = sas_.get(at->second);
     if (sa && !sa->closed() && !sa->rekeyed && !sas_.get(sa->rival_of) && !ikev2::is_closing(*sa) &&
-        sa->connection->name == connection->name)
+        sa->superseded_at == kNever && sa->connection->name == connection->name)
       return sa;
   }
   return nullptr;
@@ -183,9 +183,36 @@ void Shard::Impl::start(const ConnectionRef& connection, std::vector<ikev2::Wait
   settle(handle, now);
 }
 
+// Both sides may have begun at once; without this each of the two SAs would be doubled again.
+IkeSa* Shard::Impl::find_newer(const IkeSa& old) {
+  const std::uint64_t key = identity_key(old);
+  for (auto at = by_identity_.lower_bound({key, SaHandle{}});
+       at != by_identity_.end() && at->first == key; ++at) {
+    IkeSa* sa = sas_.get(at->second);
+    if (sa && sa->established > old.established && sa->in<ikev2::Established>() && !sa->rekeyed &&
+        !sas_.get(sa->rival_of) && !ikev2::is_closing(*sa) && sa->superseded_at == kNever &&
+        sa->connection->name == old.connection->name && sa->remote_id == old.remote_id)
+      return sa;
+  }
+  return nullptr;
+}
+
+void Shard::Impl::hand_over(IkeSa& old, IkeSa& newer) {
+  if (sas_.get(newer.replaces)) {
+    old.reauth_at = now_ + kReauthenticateAgain;  // it is busy with another one
+    return;
+  }
+  newer.replaces = old.self;
+  for (const ikev2::ChildSa& child : old.children)
+    if (child.is_live()) ikev2::queue_child(newer, child.config, child.scope);
+  ikev2::run_next_task(*this, newer, now_);
+  touched_.push_back(newer.self);
+}
+
 // Make before break: a second IKE SA between the same endpoints asks for the same CHILD SAs. The
 // address and port are those that are known to work, a NAT's mapping included.
 void Shard::Impl::reauthenticate(IkeSa& old) {
+  if (IkeSa* newer = find_newer(old)) return hand_over(old, *newer);
   const ConnectionRef current = connections_.find(old.connection->name);
   const ConnectionRef connection = current ? current : old.connection;
   IkeSa& sa = create();

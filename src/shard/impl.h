@@ -134,6 +134,9 @@ class Shard::Impl final : public ikev2::Host {
   void start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
              const IpAddress& local, const IpAddress& remote, TimePoint now);
   IkeSa* find_sa_of(const ConnectionRef& connection);
+  // Reauthentication: an SA with the same peer that is younger than `old`, and giving it the place.
+  IkeSa* find_newer(const IkeSa& old);
+  void hand_over(IkeSa& old, IkeSa& newer);
   void terminate_ike(CommandId command, IkeSa& sa, bool force, TimePoint now);
   void terminate_child(CommandId command, IkeSa& sa, SaPairId pair, TimePoint now);
   void expect(CommandId command, std::uint32_t parts);
@@ -145,6 +148,8 @@ class Shard::Impl final : public ikev2::Host {
   // `acquires`: traffic brings the child up; otherwise the trap only holds its traffic back.
   void install_trap(const ConnectionRef& connection, const ChildConfig& child, bool acquires);
   bool uninstall_trap(const std::string& connection, const std::string& child);
+
+  static constexpr Duration kReauthenticateAgain = std::chrono::seconds(30);
 
   struct PeerKey {
     std::uint64_t spi;

@@ -20,7 +20,7 @@ constexpr std::uint32_t kStrangerEventsPerSecond = 100;
 constexpr Duration kFirstRestart = std::chrono::seconds(1);
 constexpr Duration kLongestRestart = std::chrono::minutes(1);
 
-constexpr Duration kReauthenticateAgain = std::chrono::seconds(30);
+constexpr Duration kSupersedeAfter = std::chrono::seconds(5);
 
 // Whether anybody on the network can cause such an event without a key.
 bool from_strangers(const trace::Body& body) {
@@ -169,13 +169,13 @@ void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
     at->second.attempt = 0;
 }
 
-// A peer that has just started has no other SA (RFC 7296, 2.4); any other peer must be told.
+// A peer that has just started has no other SA (RFC 7296, 2.4). Any other peer must be told, and
+// not before its new SA can have CHILD SAs: it may be authenticating anew.
 void Shard::Impl::supersede(IkeSa& old, bool peer_has_none) {
   if (peer_has_none || !old.in<ikev2::Established>()) {
     ikev2::close(old, "replacement");
-  } else if (!ikev2::is_closing(old)) {
-    ikev2::queue_ike_delete(old, "replacement");
-    ikev2::run_next_task(*this, old, now_);
+  } else {
+    old.superseded_at = std::min(old.superseded_at, now_ + kSupersedeAfter);
   }
   touched_.push_back(old.self);
 }

@@ -99,6 +99,28 @@ TEST(Reauthentication, TheOldSaGoesOnWhenThePeerIsSilentAndEndsInTime) {
   EXPECT_TRUE(pair.b.sad.empty());
 }
 
+TEST(Reauthentication, ByBothSidesAtOnceDoesNotDoubleTheSas) {
+  Pair pair;
+  const auto often = [](ConnectionConfig& connection) {
+    connection.rekey_time = {};
+    connection.reauth_time = 10min;
+  };
+  load_with(pair, often, often);
+  initiate(pair, "");
+  for (int round = 0; round < 6; ++round) {
+    for (Gateway* gateway : {&pair.a, &pair.b}) {
+      Rekey command{{0}, "site", {}};
+      command.reauthenticate = true;
+      gateway->shard->command(std::move(command), pair.now);
+    }
+    pair.pass(1s);
+  }
+  pair.pass(2h);
+  EXPECT_LE(pair.a.shard->statistics().ike_sas, 2u);
+  EXPECT_EQ(pair.a.shard->statistics().ike_sas, pair.b.shard->statistics().ike_sas);
+  EXPECT_TRUE(sads_agree(pair));
+}
+
 TEST(Reauthentication, AnOperatorMayAskForIt) {
   Pair pair;
   load_with(pair, [](ConnectionConfig&) {});

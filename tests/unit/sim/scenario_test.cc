@@ -33,6 +33,16 @@ TEST(Scenario, FixedSeedsFindNothing) {
   EXPECT_GT(delivered, 10 * kFixedSeeds);
 }
 
+TEST(Scenario, ATunnelOutlivesLossDuplicationAndReordering) {
+  std::size_t kept_up = 0;
+  for (std::uint64_t seed = 1; seed <= kFixedSeeds; ++seed) {
+    const RunResult result = run({.seed = seed, .lifetime = true});
+    EXPECT_TRUE(result.violations.empty()) << "seed " << seed << "\n" << told(result);
+    kept_up += result.kept_up;
+  }
+  EXPECT_GE(kept_up, kFixedSeeds);
+}
+
 TEST(Scenario, AFreshSeedFindsNothing) {
   const std::uint64_t seed = std::random_device{}();
   std::cout << "fresh seed " << seed << " (replay: ./dev sim " << seed << ")\n";
