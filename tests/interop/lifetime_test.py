@@ -3,7 +3,6 @@ a PFS mismatch found at once, traps, childless IKE SAs, silence."""
 
 import os
 import re
-import signal
 import sys
 import unittest
 
@@ -11,29 +10,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 from sites import CHARON, CULVERT, Pair
+from traffic import Traffic
 
 # CHILD SAs of some seconds, IKE SAs that stay.
 SHORT_CHILDREN = {"options": "rekey_time = 0",
                   "child_options": "rekey_time = 2s\n rand_time = 0\n life_time = 20s"}
 LONG_CHILDREN = {"options": "rekey_time = 0", "child_options": "rekey_time = 1h"}
-
-
-class Traffic:
-    """Pings through the tunnel every 10 ms until stop(); tells what was lost or came twice."""
-
-    def __init__(self, pair):
-        self._process = pair.ns_culvert.start(
-            ["ping", "-n", "-i", "0.01", "-W", "2", "-I", pair.here.host, pair.there.host],
-            name="ping")
-
-    def stop(self):
-        self._process.signal(signal.SIGINT)
-        self._process.wait()
-        text = self._process.log_text()
-        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received",
-                                            text).groups())
-        duplicates = re.search(r"\+(\d+) duplicates", text)
-        return sent, sent - received, int(duplicates.group(1)) if duplicates else 0
 
 
 class Lifetimes(unittest.TestCase):
