@@ -111,6 +111,9 @@ void list_installed(const ChildSaStatus& child, TimePoint now, const CounterQuer
   add_condition("encap", child.udp_encap, to);
   to.add("spi-in", fmt::format("{:08x}", child.spi_in))
       .add("spi-out", fmt::format("{:08x}", child.spi_out));
+  if (child.cpi_in != 0)
+    to.add("cpi-in", fmt::format("{:04x}", child.cpi_in))
+        .add("cpi-out", fmt::format("{:04x}", child.cpi_out));
   add_mark("in", child.mark_in, to);
   add_mark("out", child.mark_out, to);
   add_if_ids(child.if_id_in, child.if_id_out, to);

@@ -63,6 +63,7 @@ std::vector<std::string> common_environment(const IkeSaStatus& sa, const ChildSa
   add_if_id("IN", child.if_id_in);
   add_if_id("OUT", child.if_id_out);
   if (child.udp_encap) all.push_back(fmt::format("PLUTO_UDP_ENC={}", sa.remote.port));
+  if (child.cpi_in != 0) all.emplace_back("PLUTO_IPCOMP=1");
   if (child.config->hostaccess) all.emplace_back("PLUTO_HOST_ACCESS=1");
   return all;
 }

@@ -11,23 +11,13 @@
 namespace culvert::ikev2 {
 namespace {
 
-// Marks and interface numbers that are to be the lineage's own: successors by rekeying keep them.
+// Successors by rekeying keep the lineage's own marks and numbers.
 std::uint32_t number_of(std::uint32_t configured, const ChildSa& child, Direction direction) {
   if (configured == kUnique) return child.lineage;
   if (configured == kUniquePerDirection)
     return 2 * child.lineage + (direction == Direction::out ? 1 : 0);
   return configured;
 }
-Mark mark_of(Mark configured, const ChildSa& child, Direction direction) {
-  return {number_of(configured.value, child, direction), configured.mask};
-}
-std::uint32_t if_id_of(const IkeSa& sa, const ChildSa& child, Direction direction) {
-  const bool in = direction == Direction::in;
-  const std::uint32_t own = in ? child.config->if_id_in : child.config->if_id_out;
-  const std::uint32_t shared = in ? sa.connection->if_id_in : sa.connection->if_id_out;
-  return number_of(own ? own : shared, child, direction);
-}
-
 void install_direction(Host& host, const IkeSa& sa, const ChildSa& child, Direction direction,
                        ChildKeys& keys, bool we_initiate) {
   const bool initiator_keys = (direction == Direction::out) == we_initiate;
@@ -54,10 +44,8 @@ void install_direction(Host& host, const IkeSa& sa, const ChildSa& child, Direct
   install.copy_df = child.config->copy_df;
   install.copy_ecn = child.config->copy_ecn;
   install.copy_dscp = child.config->copy_dscp;
-  if (direction == Direction::out)
-    install.mark = mark_of(child.config->mark_out, child, direction);
-  else if (child.config->mark_in_sa)
-    install.mark = mark_of(child.config->mark_in, child, direction);
+  if (direction == Direction::out || child.config->mark_in_sa)
+    install.mark = mark_of(child, direction);
   install.set_mark =
       direction == Direction::in ? child.config->set_mark_in : child.config->set_mark_out;
   install.if_id = if_id_of(sa, child, direction);
@@ -81,8 +69,8 @@ void install_policy(Host& host, const IkeSa& sa, const ChildSa& child) {
   policy.protocol = child.protocol;
   policy.reqid = child.reqid;
   policy.ipcomp = child.cpi_out != 0;
-  policy.mark_in = mark_of(child.config->mark_in, child, Direction::in);
-  policy.mark_out = mark_of(child.config->mark_out, child, Direction::out);
+  policy.mark_in = mark_of(child, Direction::in);
+  policy.mark_out = mark_of(child, Direction::out);
   policy.if_id_in = if_id_of(sa, child, Direction::in);
   policy.if_id_out = if_id_of(sa, child, Direction::out);
   policy.interface = child.config->interface;
@@ -158,6 +146,19 @@ void forget(Host& host, IkeSa& sa, ChildSa& child) {
 constexpr Duration kLinger = std::chrono::seconds(5);
 
 }  // namespace
+
+Mark mark_of(const ChildSa& child, Direction direction) {
+  const Mark& configured =
+      direction == Direction::in ? child.config->mark_in : child.config->mark_out;
+  return {number_of(configured.value, child, direction), configured.mask};
+}
+
+std::uint32_t if_id_of(const IkeSa& sa, const ChildSa& child, Direction direction) {
+  const bool in = direction == Direction::in;
+  const std::uint32_t own = in ? child.config->if_id_in : child.config->if_id_out;
+  const std::uint32_t shared = in ? sa.connection->if_id_in : sa.connection->if_id_out;
+  return number_of(own ? own : shared, child, direction);
+}
 
 void schedule_rekey(Host& host, ChildSa& child) {
   const Lifetime& life = child.config->lifetime;

@@ -30,6 +30,10 @@ void reschedule_child(Host& host, ChildSa& child, TimePoint now);
 // Ends lingering that is over, and queues rekeys and deletes that are due.
 void expire_children(Host& host, IkeSa& sa, TimePoint now);
 
+// The mark that traffic of the direction has, and the number of its xfrm interface; those that are
+// to be unique are the same for all successors by rekeying.
+Mark mark_of(const ChildSa& child, Direction direction);
+std::uint32_t if_id_of(const IkeSa& sa, const ChildSa& child, Direction direction);
 // Sets when the CHILD SA is rekeyed: jittered, counted from its installation.
 void schedule_rekey(Host& host, ChildSa& child);
 // A random part of `most`, so that the two sides and many tunnels do not rekey at the same moment.

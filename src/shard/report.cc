@@ -1,4 +1,5 @@
 // A shard's answers to questions.
+#include "ikev2/child.h"
 #include "ikev2/tasks.h"
 #include "shard/impl.h"
 
@@ -38,10 +39,12 @@ ChildSaStatus status_of(const IkeSa& sa, const ikev2::ChildSa& child) {
   status.pair = child.pair;
   status.local_ts = child.local_ts;
   status.remote_ts = child.remote_ts;
-  status.mark_in = child.config->mark_in;
-  status.mark_out = child.config->mark_out;
-  status.if_id_in = child.config->if_id_in;
-  status.if_id_out = child.config->if_id_out;
+  status.mark_in = ikev2::mark_of(child, Direction::in);
+  status.mark_out = ikev2::mark_of(child, Direction::out);
+  status.if_id_in = ikev2::if_id_of(sa, child, Direction::in);
+  status.if_id_out = ikev2::if_id_of(sa, child, Direction::out);
+  status.cpi_in = child.cpi_in;
+  status.cpi_out = child.cpi_out;
   status.installed = child.installed;
   status.rekey_at = child.rekey_at;
   status.expires_at = child.expires_at;

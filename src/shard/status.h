@@ -26,6 +26,7 @@ struct ChildSaStatus {
   std::vector<TrafficSelector> local_ts, remote_ts;
   Mark mark_in, mark_out;
   std::uint32_t if_id_in = 0, if_id_out = 0;
+  std::uint16_t cpi_in = 0, cpi_out = 0;  // of IPComp; zero: none
   TimePoint installed;
   TimePoint rekey_at = kNever, expires_at = kNever;
 };

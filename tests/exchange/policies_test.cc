@@ -190,6 +190,7 @@ TEST(Marks, AreOfTheirOwnWhereAskedAndKeptByRekeying) {
   EXPECT_EQ(any_sa(pair.a, Direction::in).mark, mark);
   EXPECT_EQ(any_sa(pair.a, Direction::out).if_id, 42u);
   EXPECT_EQ(pair.a.policies.begin()->second.mark_out, mark);
+  EXPECT_EQ(pair.a.shard->list_sas(pair.now).at(0).children.at(0).mark_out, mark);
   EXPECT_EQ(pair.a.policies.begin()->second.reqid, 7u);
   pair.a.shard->command(Rekey{{2}, "site", "net"}, pair.now);
   pair.pass(10s);
