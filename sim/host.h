@@ -56,6 +56,8 @@ struct Host {
   std::size_t index;
   HostClock clock;
 
+  std::optional<IpAddress> home;  // of a host that is away: its own address
+
   // On disk.
   std::map<std::string, ConnectionRef> connections;
   std::vector<StoredSecret> secrets;

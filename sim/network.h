@@ -14,6 +14,8 @@
 
 namespace culvert::sim {
 
+inline constexpr std::uint8_t kKeepalive = 0xff;
+
 struct Frame {
   Endpoint from, to;
   std::variant<Bytes, EspPacket> body;  // an IKE message, or ESP
@@ -61,6 +63,10 @@ class Network {
   AdversaryHabits adversary;
 
   void add_host(const IpAddress& address, std::optional<Nat> nat);
+  // The host is elsewhere now; what is under way to its old address finds nobody.
+  void move(std::size_t host, const IpAddress& address, std::optional<Nat> nat) {
+    hosts_[host] = {address, std::move(nat)};
+  }
   void partition(std::size_t from, std::size_t to, TimePoint until);
   void heal();
   Nat* nat_of(std::size_t host) { return hosts_[host].nat ? &*hosts_[host].nat : nullptr; }

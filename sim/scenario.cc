@@ -32,6 +32,7 @@ class Scenario {
   void change_trap(Tunnel& tunnel, int side);
   void break_something();
   void break_host(std::size_t host);
+  void roam(std::size_t host);
   void traffic();
   void rogue();
   void heal();
@@ -177,7 +178,7 @@ void Scenario::break_something() {
   const std::size_t count = world_.hosts().size();
   const std::size_t host = random_.below(count), other = random_.below(count);
   Network& network = world_.network();
-  switch (random_.below(6)) {
+  switch (random_.below(8)) {
     case 0:
     case 1: {
       const TimePoint until = world_.now() + random_.between(1s, 60s);
@@ -192,9 +193,28 @@ void Scenario::break_something() {
       return world_.flood(random_.between(1, 60));
     case 4:
       return world_.hosts()[host].clock.jump(random_.between(1s, 600s));
+    case 5:
+    case 6:
+      return roam(host);
     default:
       return break_host(host);
   }
+}
+
+// A host changes its address, sometimes to one behind a NAT, or comes home.
+void Scenario::roam(std::size_t index) {
+  Host& host = world_.hosts()[index];
+  if (!host.home && world_.network().nat_of(index)) return;  // it lives behind one
+  if (host.home && random_.percent(30)) return world_.roam(index, *host.home, {});
+  const bool v4 = host.setup.address.is_v4();
+  const auto number = index * 40 + random_.below(40);
+  const auto at = [&](const char* four, const char* six) {
+    return *IpAddress::parse(fmt::format(fmt::runtime(v4 ? four : six), number));
+  };
+  const IpAddress outside = at("198.51.100.{}", "2001:db8:1::{}");
+  if (random_.percent(60)) return world_.roam(index, outside, {});
+  world_.roam(index, at("172.20.0.{}", "fd01::{}"),
+              Nat(outside, random_.between(60s, 180s), random_.next()));
 }
 
 // A daemon dies, or is shut down and started again.
@@ -244,6 +264,8 @@ void Scenario::rogue() {
 
 void Scenario::heal() {
   world_.network().heal();
+  for (const Host& host : world_.hosts())
+    if (host.home) world_.roam(host.index, IpAddress(*host.home), {});
   world_.refuse_installs = world_.resolve_failures = 0;
   world_.resolve_delay = 1ms;
   world_.run_until(world_.now() + 46s);  // shutdowns and restarts that are under way

@@ -63,6 +63,7 @@ void World::boot(std::size_t index) {
   host.plane = Plane(sabotage_.plane);
   host.busy_until = now_;
   host.wake_at = kNever;
+  command(index, NetworkChanged{{host.setup.address}});
   for (const StoredSecret& stored : host.secrets)
     command(index, LoadSecret{{stored.id, SecretBytes(ByteView(stored.secret)), stored.owners}});
   for (const auto& [name, connection] : host.connections)
@@ -82,6 +83,15 @@ void World::crash(std::size_t index) {
   host.trapped.clear();
   host.up.clear();
   note(Step::Kind::told, host, index, "the daemon is gone");
+}
+
+void World::roam(std::size_t index, const IpAddress& address, std::optional<Nat> nat) {
+  Host& host = hosts_[index];
+  if (!host.home) host.home = host.setup.address;
+  if (address == *host.home) host.home.reset();
+  host.setup.address = address;
+  network_.move(index, address, std::move(nat));
+  command(index, NetworkChanged{{address}});
 }
 
 // ---- commands ----
@@ -166,6 +176,9 @@ void World::flood(std::size_t count) { schedule(network_.flood(count)); }
 
 void World::arrive(std::size_t index, Frame&& frame) {
   if (!network_.translate_inbound(index, frame, now_)) return;
+  // RFC 3948, 2.3: the receiver ignores it; a NAT on the way does not.
+  if (const auto* octets = std::get_if<Bytes>(&frame.body); octets && *octets == Bytes{kKeepalive})
+    return;
   input(index, [this, frame = std::move(frame)](Host& host) {
     if (std::holds_alternative<EspPacket>(frame.body)) return receive_esp(host, frame);
     if (frame.to.port == kIkePort || frame.to.port == kNatTPort) receive_message(host, frame);

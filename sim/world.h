@@ -48,6 +48,8 @@ class World {
     give(host, std::make_shared<Command>(std::move(command)));
   }
   void load(std::size_t host, const ConnectionRef& connection);
+  // The host has another address, perhaps behind a NAT, and its daemon is told.
+  void roam(std::size_t host, const IpAddress& address, std::optional<Nat> nat);
   void send_inner(std::size_t host, const InnerPacket& packet);
   // As a compromised gateway would: through some SA of its own, whatever its selectors.
   void send_rogue(std::size_t host, const InnerPacket& packet);
@@ -88,6 +90,8 @@ class World {
   void perform(Host&, SaNews&&) {}
   void perform(Host& host, ResolvePeer&& question);
   void perform(Host& host, AskLastUse&& question);
+  void perform(Host& host, FindPaths&& question);
+  void perform(Host& host, Keepalive&& due);
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

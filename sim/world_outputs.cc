@@ -165,6 +165,24 @@ void World::perform(Host& host, AskLastUse&& question) {
   host.shard->last_use(question.pair, host.plane.last_use(question.pair), host.clock.local(now_));
 }
 
+// A host has one address, and a route to everybody of its family.
+void World::perform(Host& host, FindPaths&& question) {
+  FoundPaths paths;
+  for (const IpAddress& remote : question.remotes)
+    if (remote.family() == host.setup.address.family())
+      paths.push_back({host.setup.address, remote});
+  after(1ms, [this, index = host.index, life = host.life, job = question.job, paths] {
+    if (hosts_[index].life != life) return;
+    input(index, [this, job, paths](Host& asking) {
+      asking.shard->complete(job, FoundPaths(paths), asking.clock.local(now_));
+    });
+  });
+}
+
+void World::perform(Host& host, Keepalive&& due) {
+  send_frame(host, {due.local, due.remote, Bytes{kKeepalive}, true});
+}
+
 // ---- the ladder ----
 
 std::size_t World::peer_at(const Host& host, const Endpoint& outside) const {

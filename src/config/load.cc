@@ -69,6 +69,8 @@ DaemonSettings read_daemon(const Member& member, Report& report) {
             settings.log_level);
   read_word(table, "log_format", std::to_array<std::string_view>({"text", "json"}),
             settings.log_format);
+  settings.nat_keepalive =
+      table.duration("nat_keepalive", 0s, 3'600s).value_or(settings.nat_keepalive);
   settings.retransmit_timeout =
       table.duration("retransmit_timeout", 100ms, 60s).value_or(settings.retransmit_timeout);
   settings.retransmit_base =

@@ -37,6 +37,7 @@ struct DaemonSettings {
   Duration retransmit_timeout = std::chrono::seconds(4);  // before the first retransmission
   double retransmit_base = 1.8;                           // each waits this many times longer
   unsigned retransmit_tries = 5;
+  Duration nat_keepalive = std::chrono::seconds(20);  // zero: none
   std::size_t max_half_open = limits::kMaxHalfOpen;
   std::size_t cookie_threshold = limits::kCookieThreshold;
   std::size_t fragment_size = limits::kFragmentSize;

@@ -9,6 +9,7 @@
 
 #include "crypto/openssl_provider.h"
 #include "daemon/difference.h"
+#include "io/paths.h"
 #include "trace/render.h"
 
 namespace culvert {
@@ -38,6 +39,7 @@ ShardOptions shard_options(const config::DaemonSettings& settings, bool prefer_u
   options.nat_t_port = settings.nat_t_port;
   options.prefer_udp_encap = prefer_udp_encap;
   options.check_pfs = true;
+  options.nat_keepalive = settings.nat_keepalive;
   options.retransmit.timeout = settings.retransmit_timeout;
   options.retransmit.base = settings.retransmit_base;
   options.retransmit.tries = settings.retransmit_tries;
@@ -86,6 +88,7 @@ Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, Stat
 Daemon::~Daemon() {
   server_.close();
   notices_.reset();
+  network_.reset();
   plane_.reset();  // its workers must not find a mailbox that has gone
 }
 
@@ -118,6 +121,10 @@ std::expected<void, std::string> Daemon::start_plane() {
       std::make_unique<io::ReadableWatch>(loop_, plane_->notice_fd(), [this] { on_notices(); });
   shard_ =
       std::make_unique<Shard>(shard_options(settings, plane_->prefers_udp_encap()), *provider_);
+  network_ = std::make_unique<io::NetworkWatch>(
+      loop_, io::NetworkWatch::Options{settings.device, esp::PlaneOptions{}.route_table},
+      [this](const std::vector<IpAddress>& addresses) { execute(NetworkChanged{addresses}, {}); });
+  if (const auto watching = network_->start(); !watching) return watching;
   log_.write(trace::Level::info,
              fmt::format("data plane: {}", fmt::join(plane_->describe(), "; ")));
   return {};
@@ -255,10 +262,28 @@ void Daemon::carry_out(SaNews&& output) {
 }
 
 void Daemon::carry_out(ResolvePeer&& output) {
-  resolver_.resolve(output.connection, [this, job = output.job](PeerResolution&& answer) {
-    shard_->complete(job, std::move(answer), now());
-    drain();
-  });
+  resolver_.resolve(output.connection, output.attempt,
+                    [this, job = output.job](PeerResolution&& answer) {
+                      shard_->complete(job, std::move(answer), now());
+                      drain();
+                    });
+}
+
+void Daemon::carry_out(FindPaths&& output) {
+  auto paths = io::find_paths(*output.connection, output.remotes, network_->addresses(),
+                              esp::PlaneOptions{}.mark);
+  shard_->complete(output.job, std::move(paths), now());
+}
+
+void Daemon::carry_out(Keepalive&& output) {
+  // ESP that has left lately has kept the NAT's mapping alive too.
+  Sent latest{{}, TimePoint::min()};
+  for (const SaPairId pair : output.pairs)
+    if (const auto counted = counters(pair); counted && counted->out.last_used > latest.at)
+      latest = {pair, counted->out.last_used};
+  if (latest.pair && latest.at > now() - loaded_.settings.nat_keepalive)
+    return shard_->notice(latest, now());
+  plane_->send_keepalive(output.local, output.remote);
 }
 
 void Daemon::carry_out(AskLastUse&& output) {

@@ -19,6 +19,7 @@
 #include "esp/userspace_plane.h"
 #include "io/event_loop.h"
 #include "io/mailbox.h"
+#include "io/network_watch.h"
 #include "io/resolver.h"
 #include "shard/shard.h"
 
@@ -73,6 +74,8 @@ class Daemon : public control::Backend {
   void carry_out(SaNews&& output);
   void carry_out(ResolvePeer&& output);
   void carry_out(AskLastUse&& output);
+  void carry_out(FindPaths&& output);
+  void carry_out(Keepalive&& output);
 
   void on_datagram(const Datagram& datagram);
   void on_notices();
@@ -92,6 +95,7 @@ class Daemon : public control::Backend {
   io::Mailbox mailbox_;
   std::unique_ptr<esp::UserspacePlane> plane_;  // its workers use the mailbox
   std::unique_ptr<io::ReadableWatch> notices_;
+  std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;
   io::Timer timer_;
   vici::Server server_;

@@ -33,6 +33,8 @@ class UserspacePlane : public DataPlane {
                                                                            IkeSink);
   // Sends an IKE message from the control thread; adds the non-ESP marker on the NAT-T port.
   virtual void send_ike(const Datagram& datagram) = 0;
+  // RFC 3948, 2.3: one octet that a NAT's mapping lives on and the peer ignores.
+  virtual void send_keepalive(const Endpoint& local, const Endpoint& remote) = 0;
   // One line per fact, for `culvert status`: offloads in use, cipher backend, workers, drops.
   virtual std::vector<std::string> describe() const = 0;
   // Destruction stops the workers and removes device, routes and rules.

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/strong_id.h"
+#include "ipsec/operations.h"
 #include "net/address.h"
 
 namespace culvert {
@@ -18,6 +20,19 @@ struct Transmit {
   Endpoint local;  // address may be unspecified: the system chooses
   Endpoint remote;
   Bytes payload;  // an IKE message, without the non-ESP marker
+};
+
+// A pair of addresses that packets between us and a peer can take.
+struct Path {
+  IpAddress local, remote;
+  auto operator<=>(const Path&) const = default;
+};
+
+// A NAT-keepalive is due on an IKE SA: one octet 0xff without a non-ESP marker (RFC 3948, 2.3),
+// unless one of these SAs has sent something in the meantime, which Sent then tells.
+struct Keepalive {
+  Endpoint local, remote;
+  std::vector<SaPairId> pairs;
 };
 
 }  // namespace culvert

@@ -22,6 +22,8 @@ struct IkeOptions {
   std::uint16_t nat_t_port = 4500;
   bool prefer_udp_encap = false;  // the data plane is faster with it
   RetransmitPolicy retransmit;
+  // RFC 3948, 4: after so long without a packet of ours through the NAT; zero: never.
+  Duration nat_keepalive = std::chrono::seconds(20);
   std::size_t max_half_open = limits::kMaxHalfOpen;
   std::size_t cookie_threshold = limits::kCookieThreshold;
   std::size_t max_half_open_per_address = limits::kMaxHalfOpenPerAddress;

@@ -83,10 +83,17 @@ Bytes encode(Host& host, IkeSa& sa, const wire::Header& header,
   return std::move(encoded.octets);
 }
 
-void transmit_all(Host& host, const IkeSa& sa, ByteView datagrams) {
-  for_each_message(datagrams, [&](ByteView datagram) {
-    host.transmit({sa.local, sa.remote, to_bytes(datagram)});
-  });
+void transmit_all(Host& host, const Endpoint& local, const Endpoint& remote, ByteView datagrams) {
+  for_each_message(datagrams,
+                   [&](ByteView datagram) { host.transmit({local, remote, to_bytes(datagram)}); });
+}
+
+// RFC 7296, 2.11: a response goes to where its request came from.
+void transmit_response(Host& host, const IkeSa& sa, ByteView datagrams) {
+  if (sa.answering)
+    transmit_all(host, sa.answering->local, sa.answering->remote, datagrams);
+  else
+    transmit_all(host, sa.local, sa.remote, datagrams);
 }
 
 Duration backoff(Host& host, std::uint32_t attempt) {
@@ -122,10 +129,11 @@ void send_request(Host& host, IkeSa& sa, wire::ExchangeType exchange,
   const wire::Header header = header_of(sa, exchange, sa.next_request_id, false);
   Bytes datagram = encode(host, sa, header, payloads);
   if (datagram.empty()) return;
-  transmit_all(host, sa, datagram);
+  transmit_all(host, sa.local, sa.remote, datagram);
   sa.outstanding = Outstanding{sa.next_request_id,     exchange,           0, now,
                                now + backoff(host, 0), std::move(datagram)};
   ++sa.next_request_id;
+  schedule_keepalive(host, sa, now);
 }
 
 void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
@@ -133,14 +141,14 @@ void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint
   const wire::Header header = header_of(sa, exchange, message_id, true);
   Bytes datagram = encode(host, sa, header, payloads);
   if (datagram.empty()) return;
-  transmit_all(host, sa, datagram);
+  transmit_response(host, sa, datagram);
   sa.last_response = std::move(datagram);
 }
 
 void repeat_response(Host& host, IkeSa& sa, std::uint32_t message_id) {
   if (sa.last_response.empty()) return;
   emit(host, sa, trace::ResponseRepeated{message_id});
-  transmit_all(host, sa, sa.last_response);
+  transmit_response(host, sa, sa.last_response);
 }
 
 bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now) {
@@ -150,8 +158,29 @@ bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now) {
   ++request.attempt;
   request.next_at = now + backoff(host, request.attempt);
   emit(host, sa, trace::Retransmitted{request.attempt, request.exchange, request.message_id});
-  transmit_all(host, sa, request.datagram);
+  transmit_all(host, sa.local, sa.remote, request.datagram);
   return true;
+}
+
+void probe(Host& host, IkeSa& sa, const Path& path) {
+  sa.outstanding->probed = true;
+  transmit_all(host, {path.local, sa.local.port}, {path.remote, sa.remote.port},
+               sa.outstanding->datagram);
+}
+
+void schedule_keepalive(Host& host, IkeSa& sa, TimePoint now) {
+  const Duration interval = host.options().nat_keepalive;
+  const bool wanted =
+      sa.nat_local && sa.in<Established>() && !sa.rekeyed && interval > Duration::zero();
+  sa.keepalive_at = wanted ? now + interval : kNever;
+}
+
+void send_keepalive(Host& host, IkeSa& sa, TimePoint now) {
+  Keepalive due{sa.local, sa.remote, {}};
+  for (const ChildSa& child : sa.children)
+    if (!child.is_going()) due.pairs.push_back(child.pair);
+  schedule_keepalive(host, sa, now);
+  if (sa.keepalive_at != kNever) host.keepalive(std::move(due));
 }
 
 void note_sent(Host& host, IkeSa& sa, const wire::Header& header,

@@ -34,8 +34,14 @@ void send_request(Host& host, IkeSa& sa, wire::ExchangeType exchange,
 void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
                    std::span<const wire::Payload> payloads);
 void repeat_response(Host& host, IkeSa& sa, std::uint32_t message_id);
+// The outstanding request over another path, unchanged.
+void probe(Host& host, IkeSa& sa, const Path& path);
 // Sends the outstanding request again when that is due; false when the policy has given up.
 bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now);
+
+// Starts or ends NAT-keepalives, after the addresses or the NATs have changed.
+void schedule_keepalive(Host& host, IkeSa& sa, TimePoint now);
+void send_keepalive(Host& host, IkeSa& sa, TimePoint now);
 
 // Events of the ladder, when the options ask for them.
 void note_sent(Host& host, IkeSa& sa, const wire::Header& header,

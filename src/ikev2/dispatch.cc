@@ -6,6 +6,7 @@
 
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/path.h"
 #include "ikev2/reauthentication.h"
 #include "ikev2/tasks.h"
 #include "ikev2/transitions.h"
@@ -38,17 +39,19 @@ void reject(Host& host, IkeSa& sa, const wire::Header& header, const Error& erro
   if (fatal) close(sa, "failure");
 }
 
-// A NAT may give the peer a new address or port at any time; an initiator floats to port 4500 with
-// its first IKE_AUTH request. RFC 7296, 2.23.
-void follow_peer(Host& host, IkeSa& sa, const Datagram& datagram) {
-  if (sa.remote == datagram.remote && sa.local == datagram.local) return;
-  const bool may_move = sa.in<HalfOpen>() || sa.nat_remote;
-  if (!may_move) return;
-  sa.local = datagram.local;
-  sa.remote = datagram.remote;
-  for (const ChildSa& child : sa.children)
-    host.apply(UpdateSa{child.pair, sa.local, sa.remote, sa.udp_encap});
-}
+// The request that is being handled, for as long as it is.
+class Answering {
+ public:
+  Answering(IkeSa& sa, const wire::Header& header, const Datagram& datagram) : sa_(sa) {
+    if (!header.response) sa_.answering = &datagram;
+  }
+  ~Answering() { sa_.answering = nullptr; }
+  Answering(const Answering&) = delete;
+  Answering& operator=(const Answering&) = delete;
+
+ private:
+  IkeSa& sa_;
+};
 
 // Message-ID window of one (RFC 7296, 2.3), before anything is decrypted.
 enum class Window : std::uint8_t { next, repeated, outside };
@@ -113,6 +116,7 @@ Result<std::optional<Reassembled>> unseal(Host& host, IkeSa& sa, const wire::Hea
 void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const Datagram& datagram,
                        Window window, TimePoint now) {
   if (sa.sk_d.empty()) return drop(host, sa, datagram, Reason::bad_order, "protected before keys");
+  const Answering answering(sa, first, datagram);
   if (window == Window::repeated) return answer_again(host, sa, first, datagram);
   auto unsealed = unseal(host, sa, first, datagram, now);
   if (!unsealed && unsealed.error().notify == 0)
@@ -131,10 +135,12 @@ void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const D
   sa.last_inbound = now;
   follow_peer(host, sa, datagram);
   sa.fragments[header.response ? 1 : 0].reset();
-  if (header.response)
+  if (header.response) {
+    settle_on_path(host, sa, datagram, now);
     sa.outstanding.reset();
-  else
+  } else {
     ++sa.expected_request_id;
+  }
   if (!unsealed) return reject(host, sa, header, unsealed.error(), "SK payload");
   if (!row)
     return reject(host, sa, header,
@@ -185,6 +191,7 @@ void receive_first(Host& host, IkeSa& sa, const wire::Header& header,
 void expire(Host& host, IkeSa& sa, TimePoint now) {
   drop_expired_fragments(sa, now);
   if (sa.expires <= now) return close(sa, "timeout");
+  const bool due = sa.outstanding && sa.outstanding->next_at <= now;
   if (!retransmit_if_due(host, sa, now)) {
     const Outstanding& request = *sa.outstanding;
     const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - request.first_sent);
@@ -202,6 +209,9 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
   }
   expire_authentication(host, sa, now);
   if (sa.closed()) return;
+  // RFC 4555, 3.5: a request without an answer says that the path may be the reason.
+  if (due && sa.mobility && sa.first_initiator) seek_paths(host, sa);
+  if (sa.keepalive_at <= now) send_keepalive(host, sa, now);
   expire_children(host, sa, now);
   if (sa.rekey_at <= now) {
     sa.rekey_at = kNever;

@@ -33,6 +33,11 @@ class Host {
   virtual void child_rekeyed(const IkeSa& sa, std::size_t old, std::size_t successor) = 0;
   virtual void endpoints_changing(const IkeSa& sa, const Endpoint& local,
                                   const Endpoint& remote) = 0;
+  virtual void keepalive(Keepalive&& due) = 0;
+  // Asks for the paths to these addresses; the answer comes to paths_found().
+  virtual void find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) = 0;
+  // This machine's, as NetworkChanged last told; sorted.
+  virtual const std::vector<IpAddress>& own_addresses() const = 0;
 
   // Fresh numbers. SPIs are random, unused and carry the shard's index.
   virtual std::uint64_t new_ike_spi() = 0;

@@ -6,6 +6,7 @@
 #include "ikev2/child.h"
 #include "ikev2/child_rekey.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/mobike.h"
 #include "ikev2/reauthentication.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
@@ -48,6 +49,7 @@ void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool ini
   sa.expires = kNever;
   sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
   schedule_reauthentication(host, sa, now);
+  schedule_keepalive(host, sa, now);
   host.authenticated(sa, initial_contact);
   emit(host, sa,
        trace::IkeEstablished{to_string(sa.local_id), to_string(sa.remote_id),
@@ -182,6 +184,7 @@ void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now) {
     offer = make_offer(host, sa, child_ref(sa.connection, child.config), std::move(child.scope));
     add_offer(*offer, true, {}, payloads);
   }
+  add_mobike_support(host, sa, payloads);
   sa.state = AuthSent{std::move(auth), std::move(offer)};
   send_request(host, sa, ExchangeType::ike_auth, payloads, now);
 }
@@ -207,14 +210,21 @@ void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   if (!signature)
     return refuse(host, sa, in, NotifyType::authentication_failed, std::move(signature.error()));
 
+  if (sa.connection->mobike && !nats_are_allowed(host, sa, in)) {
+    const wire::Payload payload = make_notify(NotifyType::unexpected_nat_detected);
+    send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, {&payload, 1});
+    return close(sa, "failure");
+  }
   const bool initial_contact =
       wire::find_notify(in.payloads, NotifyType::initial_contact) != nullptr;
   become_established(host, sa, *proof, initial_contact, in.now);
+  accept_mobike(host, sa, in.payloads);
   Payloads payloads;
   payloads.emplace_back(PayloadType::id_r, id_r);
   payloads.emplace_back(PayloadType::auth, std::move(*signature));
   add_auth_lifetime(sa, payloads);
   const bool sound = answer_child(host, sa, in, material, payloads);
+  if (sa.mobility) add_mobike_support(host, sa, payloads);
   send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, payloads);
   if (!sound) close(sa, "failure");
 }
@@ -244,6 +254,7 @@ void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {
   sa.outstanding.reset();
   become_established(host, sa, *proof, false, in.now);
   note_auth_lifetime(host, sa, in);
+  accept_mobike(host, sa, in.payloads);
   if (sent.offer) accept_child(host, sa, in, sent.auth, *sent.offer);
   queue_waiting_children(sa);
   run_next_task(host, sa, in.now);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ikev2/create_child_sa.h"
+#include "ikev2/mobike.h"
 #include "ikev2/reauthentication.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
@@ -64,11 +65,13 @@ IkeSa* make_successor(Host& host, IkeSa& old, const Suite& suite, const NewKeys&
   sa.created = sa.established = sa.last_inbound = now;
   sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
   schedule_hard_end(sa, now);
+  schedule_keepalive(host, sa, now);
   return &sa;
 }
 
 // CHILD SAs, waiters and waiting tasks move; the old SA is only there to be deleted.
 void move_children(Host& host, IkeSa& old, IkeSa& to) {
+  inherit_mobility(host, old, to);
   // The peer may have moved since the new SA was made, and only the old one had CHILD SAs to tell.
   const bool moved = old.local != to.local || old.remote != to.remote;
   for (const ChildSa& child : old.children) {
@@ -80,7 +83,7 @@ void move_children(Host& host, IkeSa& old, IkeSa& to) {
   for (Task& task : std::exchange(old.in<Established>()->queue, {}))
     if (!std::holds_alternative<RekeyIke>(task)) queue_task(to, std::move(task));
   old.rekeyed = true;
-  old.rekey_at = kNever;
+  old.rekey_at = old.keepalive_at = kNever;
   to.rival_of = {};
   emit(host, old, trace::IkeRekeyed{to_string(to.suite, wire::ProtocolId::ike), to.unique_id});
   host.ike_rekeyed(old, to);

@@ -26,7 +26,9 @@ TimePoint IkeSa::next_deadline() const {
   for (const auto& slot : fragments)
     if (slot) next = std::min(next, slot->expires());
   const auto* up = in<Established>();
-  if (up) next = std::min({next, rekey_at, reauth_at, hard_at, superseded_at});
+  if (up) next = std::min({next, rekey_at, reauth_at, hard_at, superseded_at, keepalive_at});
+  // What a rekeyed IKE SA has left to its successor.
+  if (up && !outstanding && !up->queue.empty()) next = TimePoint::min();
   for (const ChildSa& child : children)
     next = std::min({next, child.expires_at,
                      child.is_live() ? std::min(child.rekey_at, child.idle_at) : kNever});

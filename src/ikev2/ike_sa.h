@@ -15,6 +15,7 @@
 #include "ike/action.h"
 #include "ikev2/fragmentation.h"
 #include "ipsec/operations.h"
+#include "net/datagram.h"
 #include "policy/connection.h"
 #include "trace/event.h"
 #include "wire/header.h"
@@ -123,8 +124,13 @@ struct RekeyIke {
 struct DeleteIke {
   std::string_view by = "us";  // as in Closed
 };
+struct UpdateAddresses {  // MOBIKE: the peer learns which addresses to use
+  std::uint32_t retries = 0;
+};
+struct AnnounceAddresses {};  // MOBIKE: the peer learns which other addresses we have
+struct VerifyAddress {};      // MOBIKE: does the peer receive what is sent to its new address?
 using Task = std::variant<CheckLiveness, CreateChild, RekeyChild, DeleteChild, RefuseChild,
-                          RekeyIke, DeleteIke>;
+                          RekeyIke, DeleteIke, UpdateAddresses, AnnounceAddresses, VerifyAddress>;
 
 // The peer rekeys what we are rekeying (RFC 7296, 2.8.1 and 2.8.2): its exchange's lower nonce and
 // what came of it, to be compared when our response is here.
@@ -157,8 +163,25 @@ struct IkeRequest {
   bool second_ke = false;
   std::optional<IkeRival> rival;
 };
+struct AddressRequest {  // an UpdateAddresses, AnnounceAddresses or VerifyAddress
+  Task task;
+  std::uint32_t update = 0;  // Mobility::update when it left
+  Bytes cookie;              // COOKIE2
+};
 using InFlight = std::variant<std::monostate, CheckLiveness, ChildRequest, DeleteChild, RefuseChild,
-                              IkeRequest, DeleteIke>;
+                              IkeRequest, DeleteIke, AddressRequest>;
+
+// What MOBIKE keeps; there once both sides have said MOBIKE_SUPPORTED (RFC 4555, 3.2).
+struct Mobility {
+  std::uint32_t update = 0;  // counts changes of the addresses: what was sent before is out of date
+  IpAddress verified;        // the peer's address that the CHILD SAs send to
+  Path best;                 // routing's first choice when it was last asked
+  bool asking = false;       // FindPaths is out
+  std::vector<IpAddress> peer_addresses;  // all that we know of
+  std::vector<IpAddress> announced;       // ours that the peer knows of beside the one in use
+  std::vector<Path> refused;              // by the peer, as unacceptable
+  Bytes seen_as;  // the peer's hash of our address as it sees it; empty: not known
+};
 
 // Only the authentication code can make one; what installs SAs asks for it.
 class PeerAuthenticated {
@@ -204,7 +227,8 @@ struct Outstanding {
   wire::ExchangeType exchange{};
   std::uint32_t attempt = 0;
   TimePoint first_sent, next_at;
-  Bytes datagram;  // or its fragments, one after the other
+  Bytes datagram;       // or its fragments, one after the other
+  bool probed = false;  // it went over other paths too
 };
 
 struct IkeSa {
@@ -232,6 +256,8 @@ struct IkeSa {
 
   bool nat_local = false, nat_remote = false, nat_fake = false;
   bool udp_encap = false;
+  bool peer_nat_t = false;       // the peer does NAT traversal
+  bool first_initiator = false;  // of the first IKE SA of the line; rekeying does not change it
   bool peer_childless = false;   // the peer knows RFC 6023
   Identity local_id, remote_id;  // remote_id is proven once established
   std::vector<ChildSa> children;
@@ -253,7 +279,11 @@ struct IkeSa {
   // often it is rekeyed.
   TimePoint hard_at = kNever, auth_expires = kNever;
   TimePoint superseded_at = kNever;  // when it is deleted because the peer has a newer one
-  Handle<IkeSa> replaces;    // reauthentication: deleted when this one has the same CHILD SAs
+  Handle<IkeSa> replaces;  // reauthentication: deleted when this one has the same CHILD SAs
+  TimePoint keepalive_at = kNever;  // behind a NAT: when the next NAT-keepalive is due
+  std::unique_ptr<Mobility> mobility;
+  // The request that is being handled; its response goes back the way it came (RFC 7296, 2.11).
+  const Datagram* answering = nullptr;
   TimePoint armed = kNever;  // earliest entry for it in the shard's timer queue
 
   template <class S>

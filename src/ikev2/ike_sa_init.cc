@@ -58,7 +58,7 @@ void send_init_request(Host& host, IkeSa& sa, TimePoint now) {
   payloads.emplace_back(PayloadType::sa, to_wire(sa.connection->proposals, {}, false));
   payloads.push_back(ke_payload(*init.ke));
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{init.nonce});
-  add_nat_detection(host, sa, sa.nat_fake, payloads);
+  add_nat_detection(host, sa, sa.local, sa.remote, payloads);
   announce_fragmentation(sa, payloads);
   sa.next_request_id = 0;
   send_request(host, sa, ExchangeType::ike_sa_init, payloads, now);
@@ -114,15 +114,6 @@ bool agree_on_keys(Host& host, IkeSa& sa, KeyExchange& ke, ByteView peer_value,
   return true;
 }
 
-void apply_nat_detection(Host& host, IkeSa& sa, const NatDetection& nat) {
-  sa.nat_local = nat.local_behind_nat;
-  sa.nat_remote = nat.remote_behind_nat;
-  sa.nat_fake = sa.nat_fake && nat.announced;
-  sa.udp_encap = nat.announced && (sa.nat_local || sa.nat_remote || sa.nat_fake);
-  if (sa.nat_local || sa.nat_remote)
-    emit(host, sa, trace::NatDetected{sa.nat_local, sa.nat_remote});
-}
-
 // RFC 7296, 2.23: the initiator floats to port 4500.
 void float_to_nat_t_port(Host& host, IkeSa& sa) {
   sa.local.port = host.options().nat_t_port;
@@ -168,7 +159,7 @@ void send_init_response(Host& host, IkeSa& sa, const ProposalChoice& choice, con
   payloads.emplace_back(PayloadType::sa, wire::Sa{{choice.accepted}});
   payloads.push_back(ke_payload(ke));
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{sa.in<HalfOpen>()->auth.nonce_r});
-  if (nat_t) add_nat_detection(host, sa, sa.nat_fake, payloads);
+  if (nat_t) add_nat_detection(host, sa, sa.local, sa.remote, payloads);
   if (sa.fragmentation) announce_fragmentation(sa, payloads);
   if (sa.connection->childless != Childless::never)
     payloads.push_back(make_notify(NotifyType::childless_ikev2_supported));  // RFC 6023
@@ -181,6 +172,7 @@ void send_init_response(Host& host, IkeSa& sa, const ProposalChoice& choice, con
 
 void initiate(Host& host, IkeSa& sa, TimePoint now) {
   sa.role = Role::initiator;
+  sa.first_initiator = true;
   sa.created = sa.last_inbound = now;
   sa.state = InitSent{nullptr, new_nonce(host), {}, 0};
   sa.nat_fake = wants_udp_encap(host, *sa.connection);
@@ -224,7 +216,8 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
   if (!agree_on_keys(host, sa, *init.ke, ke->data, auth)) return close(sa, "failure");
   sa.local.address = in.datagram.local.address;
   apply_nat_detection(host, sa, detect_nat(host, in.header, in.datagram, in.payloads));
-  if (sa.udp_encap) float_to_nat_t_port(host, sa);
+  // RFC 4555, 3.3: with MOBIKE also where there is no NAT yet.
+  if (sa.udp_encap || (sa.peer_nat_t && sa.connection->mobike)) float_to_nat_t_port(host, sa);
   sa.peer_childless =
       wire::find_notify(in.payloads, NotifyType::childless_ikev2_supported) != nullptr;
   sa.fragmentation = agree_on_fragmentation(sa, in);

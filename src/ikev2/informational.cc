@@ -6,6 +6,7 @@
 
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
+#include "ikev2/mobike.h"
 #include "ikev2/reauthentication.h"
 #include "ikev2/refusal.h"
 #include "ikev2/tasks.h"
@@ -68,7 +69,9 @@ void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, P
 void send_liveness_check(Host& host, IkeSa& sa, TimePoint now) {
   sa.in<Established>()->in_flight = CheckLiveness{};
   emit(host, sa, trace::LivenessCheck{});
-  send_request(host, sa, ExchangeType::informational, {}, now);
+  Payloads payloads;
+  add_mapping_check(host, sa, payloads);
+  send_request(host, sa, ExchangeType::informational, payloads, now);
 }
 
 void send_child_delete(Host& host, IkeSa& sa, const DeleteChild& task, TimePoint now) {
@@ -105,6 +108,7 @@ void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
       else
         delete_named_children(host, sa, *named, answer, in.now);
     }
+  answer_mobike(host, sa, in, answer);
   // RFC 7296, 2.21.2: an initiator that rejects our AUTH says so here, and its SA is gone.
   if (const auto* error = first_error(in.payloads);
       error && error->type == wire::NotifyType::authentication_failed) {
@@ -128,6 +132,10 @@ void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {
     if (child->missed && config && !has_live_child(sa, config->name)) host.child_missing(sa);
   }
   if (const auto* ike = std::get_if<DeleteIke>(&done)) close(sa, ike->by);
+  if (sa.rekeyed) return;  // the successor asks again for what was under way
+  if (std::holds_alternative<CheckLiveness>(done)) check_mapping(sa, in);
+  if (const auto* request = std::get_if<AddressRequest>(&done))
+    handle_address_response(host, sa, *request, in);
 }
 
 }  // namespace culvert::ikev2

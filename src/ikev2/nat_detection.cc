@@ -18,12 +18,23 @@ Bytes hash_of(Provider& provider, std::uint64_t spi_i, std::uint64_t spi_r, cons
 
 }  // namespace
 
-void add_nat_detection(Host& host, const IkeSa& sa, bool fake_source, Payloads& payloads) {
-  Bytes source = hash_of(host.provider(), sa.spi_i, sa.spi_r, sa.local);
-  if (fake_source) host.provider().random(source);
+void add_nat_detection(Host& host, const IkeSa& sa, const Endpoint& local, const Endpoint& remote,
+                       Payloads& payloads) {
+  Bytes source = hash_of(host.provider(), sa.spi_i, sa.spi_r, local);
+  if (sa.nat_fake) host.provider().random(source);
   payloads.push_back(make_notify(wire::NotifyType::nat_detection_source_ip, std::move(source)));
   payloads.push_back(make_notify(wire::NotifyType::nat_detection_destination_ip,
-                                 hash_of(host.provider(), sa.spi_i, sa.spi_r, sa.remote)));
+                                 hash_of(host.provider(), sa.spi_i, sa.spi_r, remote)));
+}
+
+void apply_nat_detection(Host& host, IkeSa& sa, const NatDetection& nat) {
+  const bool news = sa.nat_local != nat.local_behind_nat || sa.nat_remote != nat.remote_behind_nat;
+  sa.peer_nat_t = nat.announced;
+  sa.nat_local = nat.local_behind_nat;
+  sa.nat_remote = nat.remote_behind_nat;
+  sa.nat_fake = sa.nat_fake && nat.announced;
+  sa.udp_encap = nat.announced && (sa.nat_local || sa.nat_remote || sa.nat_fake);
+  if (news) emit(host, sa, trace::NatDetected{sa.nat_local, sa.nat_remote});
 }
 
 NatDetection detect_nat(Host& host, const wire::Header& header, const Datagram& datagram,

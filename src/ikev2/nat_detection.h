@@ -15,9 +15,12 @@ struct NatDetection {
   bool remote_behind_nat = false;
 };
 
-// The two notifications for a message from sa.local to sa.remote. With `fake_source` the source
-// hash is random, so that the peer sees a NAT and both sides encapsulate in UDP.
-void add_nat_detection(Host& host, const IkeSa& sa, bool fake_source, Payloads& payloads);
+// The two notifications for a message from `local` to `remote`. With sa.nat_fake the source hash is
+// random, so that the peer sees a NAT and both sides encapsulate in UDP.
+void add_nat_detection(Host& host, const IkeSa& sa, const Endpoint& local, const Endpoint& remote,
+                       Payloads& payloads);
+// The SA is as the peer's notifications say from now on.
+void apply_nat_detection(Host& host, IkeSa& sa, const NatDetection& nat);
 
 // What the peer's notifications say of the path that the message took.
 NatDetection detect_nat(Host& host, const wire::Header& header, const Datagram& datagram,

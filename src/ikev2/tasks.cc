@@ -6,6 +6,7 @@
 #include "ikev2/create_child_sa.h"
 #include "ikev2/ike_rekey.h"
 #include "ikev2/informational.h"
+#include "ikev2/mobike.h"
 #include "ikev2/reauthentication.h"
 
 namespace culvert::ikev2 {
@@ -22,6 +23,12 @@ struct Starter {
   void operator()(DeleteChild& task) const { send_child_delete(host, sa, task, now); }
   void operator()(RefuseChild& task) const { send_child_refusal(host, sa, task, now); }
   void operator()(DeleteIke& task) const { send_ike_delete(host, sa, task, now); }
+  template <class T>
+    requires std::same_as<T, UpdateAddresses> || std::same_as<T, AnnounceAddresses> ||
+             std::same_as<T, VerifyAddress>
+  void operator()(T& task) const {
+    send_address_task(host, sa, task, now);
+  }
 };
 
 struct TaskName {
@@ -36,6 +43,10 @@ struct TaskName {
   std::string operator()(const DeleteChild&) const { return "CHILD_DELETE"; }
   std::string operator()(const RefuseChild&) const { return "CHILD_DELETE"; }
   std::string operator()(const DeleteIke&) const { return "IKE_DELETE"; }
+  std::string operator()(const UpdateAddresses&) const { return "IKE_MOBIKE"; }
+  std::string operator()(const AnnounceAddresses&) const { return "IKE_MOBIKE"; }
+  std::string operator()(const VerifyAddress&) const { return "IKE_MOBIKE"; }
+  std::string operator()(const AddressRequest&) const { return "IKE_MOBIKE"; }
   std::string operator()(std::monostate) const { return {}; }
 };
 

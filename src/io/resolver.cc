@@ -4,53 +4,17 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <thread>
+
+#include "io/paths.h"
+#include "io/socket_name.h"
 
 namespace culvert::io {
 
 namespace {
-
-// An address in the form of the socket functions, and back.
-struct SocketName {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  explicit SocketName(const IpAddress& address, std::uint16_t port = 0) {
-    if (address.is_v4()) {
-      auto& name = reinterpret_cast<sockaddr_in&>(storage);
-      name.sin_family = AF_INET;
-      name.sin_port = htons(port);
-      std::memcpy(&name.sin_addr, address.bytes().data(), 4);
-      size = sizeof(name);
-    } else {
-      auto& name = reinterpret_cast<sockaddr_in6&>(storage);
-      name.sin6_family = AF_INET6;
-      name.sin6_port = htons(port);
-      std::memcpy(&name.sin6_addr, address.bytes().data(), 16);
-      size = sizeof(name);
-    }
-  }
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-IpAddress address_of(const sockaddr* name) {
-  if (name->sa_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(*name);
-    return IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&v4.sin_addr), 4});
-  }
-  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(*name);
-  return IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&v6.sin6_addr), 16});
-}
-
-int udp_socket(const IpAddress& address) {
-  return ::socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-}
 
 Resolver::Addresses look_up(const std::string& name) {
   addrinfo hints{};
@@ -66,51 +30,15 @@ Resolver::Addresses look_up(const std::string& name) {
   return addresses;
 }
 
-// The local address for packets to `remote` that the configuration allows; none if there is none.
-IpAddress choose_local(const ConnectionConfig& connection, const IpAddress& remote,
-                       std::uint32_t mark) {
-  const auto source = source_towards(remote, mark);
-  if (source.is_none()) return {};
-  const auto& patterns = connection.local_addrs;
-  if (patterns.empty() ||
-      std::ranges::any_of(patterns, [&](const auto& p) { return p.matches(source); }))
-    return source;
-  for (const auto& pattern : patterns)
-    if (pattern.is_single() && pattern.first.family() == remote.family() && is_local(pattern.first))
-      return pattern.first;
-  return {};
-}
-
 }  // namespace
-
-IpAddress source_towards(const IpAddress& remote, std::uint32_t mark) {
-  const int fd = udp_socket(remote);
-  if (fd < 0) return {};
-  // Needs a privilege; without it there is no tunnel of ours to lead into either.
-  if (mark != 0) ::setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
-  const SocketName name(remote, 500);
-  sockaddr_storage own{};
-  socklen_t size = sizeof(own);
-  const bool routed = ::connect(fd, name.get(), name.size) == 0 &&
-                      ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0;
-  ::close(fd);
-  return routed ? address_of(reinterpret_cast<const sockaddr*>(&own)) : IpAddress{};
-}
-
-bool is_local(const IpAddress& address) {
-  const int fd = udp_socket(address);
-  if (fd < 0) return false;
-  const SocketName name(address);
-  const bool bound = ::bind(fd, name.get(), name.size) == 0;
-  ::close(fd);
-  return bound;
-}
 
 struct Resolver::Request {
   ConnectionRef connection;
   Answer answer;
+  std::size_t attempt = 0;
   std::size_t next_pattern = 0;
-  std::string error;  // of the pattern that was tried last
+  std::vector<Path> usable;  // so far, in order of preference
+  std::string error;         // of the pattern that was tried last
   std::unique_ptr<Timer> deadline;
   bool done = false;
 };
@@ -131,15 +59,16 @@ Resolver::~Resolver() {
   shared_->loop = nullptr;
 }
 
-void Resolver::resolve(ConnectionRef connection, Answer answer) {
+void Resolver::resolve(ConnectionRef connection, std::size_t attempt, Answer answer) {
   auto request = std::make_shared<Request>();
+  request->attempt = attempt;
   request->connection = std::move(connection);
   request->answer = std::move(answer);
   request->error =
       "the connection has no remote address to initiate to; set `remote_addrs` or "
       "`peer` to an address or a name";
   request->deadline = std::make_unique<Timer>(loop_, [this, weak = std::weak_ptr(request)] {
-    if (const auto late = weak.lock()) finish(late, {{}, {}, late->error});
+    if (const auto late = weak.lock()) choose(late);
   });
   request->deadline->set(loop_.now() + options_.deadline);
   requests_.push_back(request);
@@ -161,12 +90,25 @@ void Resolver::step(const std::shared_ptr<Request>& request) {
       return start_lookups();
     }
     if (!pattern.is_single()) continue;
-    const auto local = choose_local(connection, pattern.first, options_.mark);
-    if (!local.is_none()) return finish(request, {local, pattern.first, {}});
+    if (add(*request, pattern.first)) return choose(request);
     request->error = fmt::format("no route to {} from an address that the connection allows",
                                  to_string(pattern));
   }
-  finish(request, {{}, {}, request->error});
+  choose(request);
+}
+
+// True when the attempt's turn has come.
+bool Resolver::add(Request& request, const IpAddress& remote) const {
+  const auto local = choose_local(*request.connection, remote, options_.mark);
+  if (!local.is_none()) request.usable.push_back({local, remote});
+  return request.usable.size() > request.attempt;
+}
+
+void Resolver::choose(const std::shared_ptr<Request>& request) {
+  const auto& usable = request->usable;
+  if (usable.empty()) return finish(request, {{}, {}, request->error});
+  const Path path = usable[request->attempt % usable.size()];
+  finish(request, {path.local, path.remote, {}});
 }
 
 void Resolver::start_lookups() {
@@ -200,10 +142,8 @@ void Resolver::looked_up(const std::shared_ptr<Request>& request, const Addresse
       fmt::format("no address for {}: {}", connection.remote_addrs[request->next_pattern].host_name,
                   addresses ? "none of its addresses can be reached" : addresses.error());
   if (addresses)
-    for (const auto& address : *addresses) {
-      const auto local = choose_local(connection, address, options_.mark);
-      if (!local.is_none()) return finish(request, {local, address, {}});
-    }
+    for (const auto& address : *addresses)
+      if (add(*request, address)) return choose(request);
   ++request->next_pattern;
   step(request);
 }

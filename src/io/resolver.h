@@ -33,14 +33,18 @@ class Resolver {
   Resolver(EventLoop& loop, Options options);
   ~Resolver();
 
+  // Attempt n takes the n-th of the remote addresses that there is a route to, in the order of the
+  // configuration and of the name servers, and after the last the first again.
   // `answer` is called once, on the loop's thread, not before this returns and within the deadline;
   // never after the resolver has gone.
-  void resolve(ConnectionRef connection, Answer answer);
+  void resolve(ConnectionRef connection, std::size_t attempt, Answer answer);
 
  private:
   struct Request;
   struct Shared;
   void step(const std::shared_ptr<Request>& request);
+  bool add(Request& request, const IpAddress& remote) const;
+  void choose(const std::shared_ptr<Request>& request);
   void start_lookups();
   void looked_up(const std::shared_ptr<Request>& request, const Addresses& addresses);
   void finish(const std::shared_ptr<Request>& request, PeerResolution&& resolution);
@@ -52,10 +56,5 @@ class Resolver {
   std::vector<std::shared_ptr<Request>> requests_;
   std::size_t running_ = 0;
 };
-
-// The source address that the system would use towards `remote`; none when there is no route.
-IpAddress source_towards(const IpAddress& remote, std::uint32_t mark);
-// True when a socket can be bound to `address`: it is one of this machine's.
-bool is_local(const IpAddress& address);
 
 }  // namespace culvert::io

@@ -126,6 +126,10 @@ struct Activity {  // authenticated inbound traffic since the last such notice; 
                    // checks
   SaPairId pair;
 };
-using SadNotice = std::variant<Acquire, Expire, MappingChange, Activity>;
+struct Sent {  // the answer to a Keepalive that was not needed: the SA's latest packet left then
+  SaPairId pair;
+  TimePoint at;
+};
+using SadNotice = std::variant<Acquire, Expire, MappingChange, Activity, Sent>;
 
 }  // namespace culvert

@@ -76,8 +76,14 @@ struct Shutdown {
   TimePoint deadline;
 };
 
-using Command =
-    std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection, UnloadConnection,
-                 LoadSecret, UnloadSecret, ClearSecrets, InstallTrap, UninstallTrap, Shutdown>;
+// The machine's addresses or routes are not what they were. `addresses`: the ones that peers may
+// see, without loopback and link-local ones and our own device's.
+struct NetworkChanged {
+  std::vector<IpAddress> addresses;
+};
+
+using Command = std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection,
+                             UnloadConnection, LoadSecret, UnloadSecret, ClearSecrets, InstallTrap,
+                             UninstallTrap, Shutdown, NetworkChanged>;
 
 }  // namespace culvert

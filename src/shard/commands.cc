@@ -140,7 +140,9 @@ void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
                  connection->remote_addrs[0].first, now);
   const JobId job{++last_job_};
   resolving_[job] = PendingStart{connection, std::move(waiters)};
-  outputs_.push_back(ResolvePeer{job, connection});
+  const auto restart = restarts_.find(connection->name);
+  outputs_.push_back(
+      ResolvePeer{job, connection, restart == restarts_.end() ? 0 : restart->second.attempt});
 }
 
 void Shard::Impl::complete(JobId job, PeerResolution&& answer, TimePoint now) {

@@ -28,6 +28,8 @@ class Shard::Impl final : public ikev2::Host {
   // commands.cc
   void command(Command&& command, TimePoint now);
   void complete(JobId job, PeerResolution&& answer, TimePoint now);
+  // network.cc
+  void complete(JobId job, FoundPaths&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
@@ -54,6 +56,9 @@ class Shard::Impl final : public ikev2::Host {
   void ike_rekeyed(const IkeSa& old, const IkeSa& successor) override;
   void child_rekeyed(const IkeSa& sa, std::size_t old, std::size_t successor) override;
   void endpoints_changing(const IkeSa& sa, const Endpoint& local, const Endpoint& remote) override;
+  void keepalive(Keepalive&& due) override { outputs_.push_back(std::move(due)); }
+  void find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) override;
+  const std::vector<IpAddress>& own_addresses() const override { return own_addresses_; }
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
   void release_child_spi(std::uint32_t spi) override { child_spis_.erase(spi); }
@@ -117,6 +122,7 @@ class Shard::Impl final : public ikev2::Host {
   void run(InstallTrap&& command, TimePoint now);
   void run(UninstallTrap&& command, TimePoint now);
   void run(Shutdown&& command, TimePoint now);
+  void run(NetworkChanged&& command, TimePoint now);
   // What Terminate and Rekey name: IKE SAs, or the CHILD SAs of IKE SAs.
   struct Selection {
     std::vector<SaHandle> ikes;
@@ -219,6 +225,8 @@ class Shard::Impl final : public ikev2::Host {
   std::map<ChildName, Trap> traps_;
   std::set<ChildName> known_pfs_;
   std::unordered_map<PolicyId, ChildName> trap_names_;
+  std::map<JobId, SaHandle> finding_paths_;
+  std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;
   TimePoint shutdown_deadline_ = kNever;

@@ -124,6 +124,13 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.reauth_at = old.reauth_at;
   sa.auth_expires = old.auth_expires;
   sa.replaces = old.replaces;
+  sa.peer_nat_t = old.peer_nat_t;
+  sa.first_initiator = old.first_initiator;
+  if (old.mobility) {
+    sa.mobility = std::make_unique<ikev2::Mobility>(*old.mobility);
+    sa.mobility->seen_as.clear();  // it covers the SPIs
+    sa.mobility->asking = false;
+  }
   sa.state = ikev2::Established{old.in<ikev2::Established>()->proof, {}, {}};
   by_spi_[sa.our_spi()] = sa.self;
   by_identity_.insert({identity_key(sa), sa.self});
@@ -270,7 +277,9 @@ void Shard::Impl::restart_later(const std::string& connection, bool at_first, Ti
   if (shutting_down_ || !current || !current->keep_up) return;
   Restart& restart = restarts_[connection];
   const auto shift = at_first ? 0 : std::min(restart.attempt++, 6u);
-  restart.at = now + std::min(kLongestRestart, kFirstRestart * (1 << shift));
+  const Duration delay = std::min(kLongestRestart, kFirstRestart * (1 << shift));
+  // Tunnels that fell together do not all come back in the same moment.
+  restart.at = now + delay - ikev2::jitter(*this, delay / 4);
   restart_timers_.schedule(restart.at, connection);
 }
 

@@ -1,5 +1,6 @@
 // What the data plane tells: traffic for a trap, limits reached, moved peers, signs of life.
 #include "ikev2/child.h"
+#include "ikev2/path.h"
 #include "ikev2/tasks.h"
 #include "shard/impl.h"
 
@@ -35,12 +36,9 @@ void Shard::Impl::notice(const SadNotice& notice, TimePoint now) {
         child && child->state == ikev2::ChildState::installed)
       ikev2::switch_policy(*this, *sa, pair);
   } else if (const auto* moved = std::get_if<MappingChange>(&notice)) {
-    // RFC 7296, 2.23: only a peer behind a NAT may move without saying so.
-    if (!sa->nat_remote) return;
-    endpoints_changing(*sa, sa->local, moved->remote);
-    sa->remote = moved->remote;
-    for (const ikev2::ChildSa& child : sa->children)
-      apply(UpdateSa{child.pair, sa->local, sa->remote, sa->udp_encap});
+    ikev2::follow_mapping(*this, *sa, moved->remote);
+  } else if (const auto* sent = std::get_if<Sent>(&notice)) {
+    if (sa->keepalive_at != kNever) sa->keepalive_at = sent->at + options_.nat_keepalive;
   } else if (const auto* expired = std::get_if<Expire>(&notice)) {
     ikev2::ChildSa* child = sa->child_by_pair(pair);
     if (!child || !child->is_live()) return;

@@ -42,12 +42,13 @@ struct EndpointsChanging {
 // What becomes of SAs that are up.
 using SaNews = std::variant<IkeSaRekeyed, ChildSaRekeyed, EndpointsChanging>;
 
-// Before a connection is initiated: its first reachable remote address, and the local address that
+// Before a connection is initiated: a reachable remote address, and the local address that
 // packets to it leave from. Host names are looked up anew each time. Answered by
 // Shard::complete() within the resolver's deadline.
 struct ResolvePeer {
   JobId job;
   ConnectionRef connection;
+  std::uint32_t attempt = 0;  // since the connection was last up: the next address each time
 };
 
 struct PeerResolution {
@@ -60,12 +61,23 @@ struct AskLastUse {
   SaPairId pair;
 };
 
+// Which addresses of this machine, that the connection allows, packets to these remote addresses
+// can leave from. Answered by Shard::complete().
+struct FindPaths {
+  JobId job;
+  ConnectionRef connection;
+  std::vector<IpAddress> remotes;  // in order of preference
+};
+
+// What routing would take comes first, in the order of the remotes; then the other usable pairs.
+using FoundPaths = std::vector<Path>;
+
 // Everything is done until this time or the next input; kNever: until the next input.
 struct WaitUntil {
   TimePoint deadline = kNever;
 };
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            AskLastUse, WaitUntil>;
+                            AskLastUse, FindPaths, Keepalive, WaitUntil>;
 
 }  // namespace culvert

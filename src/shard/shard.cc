@@ -38,6 +38,9 @@ void Shard::complete(JobId job, PeerResolution&& answer, TimePoint now) {
 void Shard::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
   impl_->last_use(pair, last_use, now);
 }
+void Shard::complete(JobId job, FoundPaths&& answer, TimePoint now) {
+  impl_->complete(job, std::move(answer), now);
+}
 void Shard::install_failed(SaPairId pair, const Error& error, TimePoint now) {
   impl_->install_failed(pair, error, now);
 }

@@ -31,6 +31,7 @@ class Shard {
   void complete(JobId job, PeerResolution&& answer, TimePoint now);
   // The answer to an AskLastUse; TimePoint::min(): never.
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
+  void complete(JobId job, FoundPaths&& answer, TimePoint now);
   // The data plane could not carry out an InstallSa of this pair: the CHILD SA is given up.
   void install_failed(SaPairId pair, const Error& error, TimePoint now);
 

@@ -166,7 +166,7 @@ struct OtherMethodWanted {  // as responder
 };
 struct NatDetected {
   static constexpr Info kInfo{"nat_detected", Level::info, Group::ike,
-                              "NAT: local side {local}, remote side {remote}; moving to port 4500"};
+                              "NAT: local side {local}, remote side {remote}"};
   bool local = false, remote = false;
   CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote))
 };
@@ -249,6 +249,76 @@ struct UnexpectedIdentity {  // as initiator: IDr is not what we asked for
       true};
   std::string remote_id, expected;
   CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(expected))
+};
+
+// ---- addresses ----
+
+struct PathChanged {
+  static constexpr Info kInfo{"path_changed", Level::info, Group::net,
+                              "moved from {old_local} - {old_remote} to {local} - {remote}: {why}"};
+  Endpoint old_local, old_remote, local, remote;
+  std::string_view why;
+  CULVERT_FIELDS(CULVERT_FIELD(old_local), CULVERT_FIELD(old_remote), CULVERT_FIELD(local),
+                 CULVERT_FIELD(remote), CULVERT_FIELD(why))
+};
+struct PathsProbed {
+  static constexpr Info kInfo{"paths_probed", Level::info, Group::net,
+                              "no answer over {local} - {remote}; trying {count} other paths"};
+  Endpoint local, remote;
+  std::uint64_t count = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote), CULVERT_FIELD(count))
+};
+struct NoPath {
+  static constexpr Info kInfo{"no_path", Level::error, Group::net,
+                              "no address of this machine that the connection allows has a route "
+                              "to the peer; waiting for one",
+                              true};
+  CULVERT_FIELDS()
+};
+struct AddressesNotAllowed {  // as the one who is asked to move
+  static constexpr Info kInfo{
+      "addresses_not_allowed", Level::error, Group::cfg,
+      "the peer wants to move to {local} - {remote}, which the connection does not allow; widen "
+      "`{setting}`",
+      true};
+  Endpoint local, remote;
+  std::string_view setting;
+  CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote), CULVERT_FIELD(setting))
+};
+struct AddressesRefused {  // as the one who moves
+  static constexpr Info kInfo{"addresses_refused", Level::error, Group::net,
+                              "the peer does not accept {local} - {remote}: {notify}. Its "
+                              "configuration must allow these addresses",
+                              true};
+  Endpoint local, remote;
+  wire::NotifyType notify{};
+  CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote), CULVERT_FIELD(notify))
+};
+struct UnexpectedNat {
+  static constexpr Info kInfo{
+      "unexpected_nat", Level::error, Group::net,
+      "the peer forbids NATs (NO_NATS_ALLOWED), but its message came from {remote} to {local} and "
+      "says otherwise. Something on the path translates addresses",
+      true};
+  Endpoint local, remote;
+  CULVERT_FIELDS(CULVERT_FIELD(local), CULVERT_FIELD(remote))
+};
+struct NotRoutable {
+  static constexpr Info kInfo{
+      "not_routable", Level::error, Group::ike,
+      "{remote} answers a routability check without having seen it (COOKIE2 differs, RFC 4555, "
+      "3.7); the IKE SA is closed",
+      true};
+  Endpoint remote;
+  CULVERT_FIELDS(CULVERT_FIELD(remote))
+};
+struct AddressLost {
+  static constexpr Info kInfo{"address_lost", Level::error, Group::net,
+                              "{local} is no longer an address of this machine and MOBIKE is not "
+                              "in use; the IKE SA is closed",
+                              true};
+  Endpoint local;
+  CULVERT_FIELDS(CULVERT_FIELD(local))
 };
 
 // ---- CHILD SAs ----
@@ -436,15 +506,18 @@ struct Notice {
   CULVERT_FIELDS(CULVERT_FIELD(text))
 };
 
-using Body = std::variant<
-    MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped, MalformedMessage,
-    Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused, RetryWithCookie, RetryWithKe,
-    OtherMethodWanted, NatDetected, NoCommonProposal, NoConnectionForAddresses, BadPublicValue,
-    IkeEstablished, NoConnectionForIdentity, NoSecret, WrongSecret, WrongAuthMethod,
-    UnexpectedIdentity, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable,
-    WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
-    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
-    PeerNotice, InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
+using Body =
+    std::variant<MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped,
+                 MalformedMessage, Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused,
+                 RetryWithCookie, RetryWithKe, OtherMethodWanted, NatDetected, NoCommonProposal,
+                 NoConnectionForAddresses, BadPublicValue, IkeEstablished, NoConnectionForIdentity,
+                 NoSecret, WrongSecret, PathChanged, PathsProbed, NoPath, AddressesNotAllowed,
+                 AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
+                 UnexpectedIdentity, ChildEstablished, ChildRekeyed, ChildDeleted,
+                 SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch,
+                 ChildInactive, Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused,
+                 PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice,
+                 InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

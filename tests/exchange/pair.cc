@@ -35,6 +35,8 @@ struct Take {
   void operator()(SaNews& news) const { gateway.news.push_back(std::move(news)); }
   void operator()(ResolvePeer&) const {}
   void operator()(AskLastUse& question) const { gateway.asked_use.push_back(question.pair); }
+  void operator()(FindPaths& question) const { gateway.path_questions.push_back(question); }
+  void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };
 

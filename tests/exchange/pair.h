@@ -38,6 +38,8 @@ struct Gateway {
   std::vector<UpDown> up_downs;
   std::vector<SaNews> news;
   std::vector<SaPairId> asked_use;  // pairs whose last use the shard wants to know
+  std::vector<FindPaths> path_questions;
+  std::vector<Keepalive> keepalives;
   std::map<std::pair<SaPairId, Direction>, InstallSa> sad;
   std::map<PolicyId, InstallPolicy> policies;
   std::vector<SadOp> operations_log;  // kinds and order only; keys are moved to `sad`

@@ -89,6 +89,8 @@ struct Gateway {
         if (sent.size() > kQueueLength) sent.pop_front();
       }
       if (const auto* operation = std::get_if<SadOp>(&output)) remember(*operation);
+      if (const auto* question = std::get_if<FindPaths>(&output))
+        shard->complete(question->job, FoundPaths{{kAddresses[side], kAddresses[1 - side]}}, now);
       if (const auto* question = std::get_if<ResolvePeer>(&output))
         shard->complete(question->job, {kAddresses[side], kAddresses[1 - side], {}}, now);
     }

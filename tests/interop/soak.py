@@ -39,7 +39,7 @@ def main():
             sent, lost, duplicates = traffic.stop()
             sent_in_all += sent
             bad += lost + duplicates
-            print(f"{sent_in_all} packets; in this round {lost} of {sent} lost, {duplicates} twice; "
+            print(f"{sent_in_all} packets; of the last {sent}, {lost} lost and {duplicates} twice; "
                   f"so far {count(pair, 'net: CHILD SA .* replaced')} CHILD SA rekeys, "
                   f"{count(pair, 'IKE SA rekeyed')} IKE SA rekeys, "
                   f"{count(pair, 'authenticating anew')} reauthentications", flush=True)

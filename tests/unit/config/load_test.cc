@@ -204,13 +204,14 @@ log_format = "json"
 retransmit_timeout = "500ms"
 retransmit_base = 2
 retransmit_tries = 3
+nat_keepalive = "7s"
 max_half_open = 1000
 cookie_threshold = 0
 fragment_size = 576
 )")
                             .settings;
   EXPECT_EQ(settings, (DaemonSettings{"userspace", 1500, 14500, 4, "tun7", 1400, "debug", "json",
-                                      500ms, 2.0, 3, 1000, 0, 576}));
+                                      500ms, 2.0, 3, 7s, 1000, 0, 576}));
 }
 
 TEST(Load, TunnelsUseTheDaemonsPortWhereverItIsSet) {

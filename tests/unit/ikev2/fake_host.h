@@ -26,6 +26,9 @@ class FakeHost final : public Host {
   void ike_rekeyed(const IkeSa&, const IkeSa&) override {}
   void child_rekeyed(const IkeSa&, std::size_t, std::size_t) override {}
   void endpoints_changing(const IkeSa&, const Endpoint&, const Endpoint&) override {}
+  void keepalive(Keepalive&&) override {}
+  void find_paths(const IkeSa&, std::vector<IpAddress>) override {}
+  const std::vector<IpAddress>& own_addresses() const override { return addresses; }
   std::uint64_t new_ike_spi() override { return ++last_; }
   std::uint32_t new_child_spi() override { return static_cast<std::uint32_t>(++last_); }
   void release_child_spi(std::uint32_t) override { ++released; }
@@ -60,6 +63,7 @@ class FakeHost final : public Host {
   ConnectionTable connections_;
   SecretStore secrets_;
   IkeOptions options_;
+  std::vector<IpAddress> addresses;
 
  private:
   std::unique_ptr<Provider> provider_;

@@ -9,6 +9,7 @@
 
 #include "io/event_loop.h"
 #include "io/mailbox.h"
+#include "io/paths.h"
 #include "io/resolver.h"
 
 namespace culvert::io {
@@ -116,11 +117,12 @@ ConnectionRef connection(std::initializer_list<std::string_view> remotes,
   return std::make_shared<const ConnectionConfig>(config);
 }
 
-PeerResolution resolve(Resolver::Options options, const ConnectionRef& config) {
+PeerResolution resolve(Resolver::Options options, const ConnectionRef& config,
+                       std::size_t attempt = 0) {
   EventLoop loop;
   std::optional<PeerResolution> result;
   Resolver resolver(loop, std::move(options));
-  resolver.resolve(config, [&](PeerResolution&& answer) { result = std::move(answer); });
+  resolver.resolve(config, attempt, [&](PeerResolution&& answer) { result = std::move(answer); });
   EXPECT_FALSE(result);
   run_until(loop, [&] { return result.has_value(); });
   return result.value_or(PeerResolution{});
@@ -155,6 +157,29 @@ TEST(Resolver, TakesTheFirstReachableAddress) {
   EXPECT_EQ(second.remote, ip("127.0.0.5"));
 }
 
+TEST(Resolver, TakesTheNextAddressWithEachAttempt) {
+  const auto lookup = answering({ip("127.0.0.3"), ip("::1"), ip("127.0.0.4")});
+  const auto config = connection({"gw.example.org", "127.0.0.5"});
+  std::vector<IpAddress> remotes;
+  for (std::size_t attempt = 0; attempt < 5; ++attempt)
+    remotes.push_back(resolve(lookup, config, attempt).remote);
+  EXPECT_EQ(remotes, (std::vector{ip("127.0.0.3"), ip("::1"), ip("127.0.0.4"), ip("127.0.0.5"),
+                                  ip("127.0.0.3")}));
+}
+
+TEST(Paths, HaveARouteAndAreAllowed) {
+  const std::vector<IpAddress> remotes{ip("127.0.0.9"), ip("::1")};
+  const std::vector<IpAddress> own{ip("127.0.0.1"), ip("127.0.0.2"), ip("::1")};
+  const auto all = find_paths(*connection({}), remotes, own, 0);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0], (Path{ip("127.0.0.1"), ip("127.0.0.9")}));  // as routing would
+  EXPECT_EQ(all[1], (Path{ip("::1"), ip("::1")}));
+  EXPECT_EQ(all[2], (Path{ip("127.0.0.2"), ip("127.0.0.9")}));
+  const auto allowed = find_paths(*connection({}, {"127.0.0.2"}), remotes, own, 0);
+  EXPECT_EQ(allowed, (FoundPaths{{ip("127.0.0.2"), ip("127.0.0.9")}}));
+  EXPECT_TRUE(find_paths(*connection({}), remotes, {}, 0).empty());
+}
+
 TEST(Resolver, SaysWhyThereIsNoAddress) {
   EXPECT_THAT(resolve({}, connection({"%any"})).error, HasSubstr("no remote address"));
   Resolver::Options failing;
@@ -178,9 +203,9 @@ TEST(Resolver, AStuckNameServerHoldsUpNobodyAndEndsAtTheDeadline) {
   const auto keep = [&](PeerResolution&& answer) { answers.push_back(std::move(answer)); };
   {
     Resolver resolver(loop, std::move(options));
-    resolver.resolve(connection({"stuck.example.org"}), keep);
-    resolver.resolve(connection({"queued.example.org"}), keep);
-    resolver.resolve(connection({"127.0.0.1"}), keep);
+    resolver.resolve(connection({"stuck.example.org"}), 0, keep);
+    resolver.resolve(connection({"queued.example.org"}), 0, keep);
+    resolver.resolve(connection({"127.0.0.1"}), 0, keep);
     run_until(loop, [&] { return answers.size() == 3; });
     ASSERT_EQ(answers.size(), 3u);
     EXPECT_EQ(answers[0].remote, ip("127.0.0.1"));

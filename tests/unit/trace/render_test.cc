@@ -97,8 +97,7 @@ TEST(Text, ReplacesFieldsOfEveryKind) {
   const Endpoint peer{IpAddress::v4(0xc0000201), 500};
   EXPECT_EQ(sentence_of({{}, MessageDropped{peer, Reason::bad_length, 24, "SA payload"}}),
             "dropped a message from 192.0.2.1:500: bad length at octet 24 (SA payload)");
-  EXPECT_EQ(sentence_of({{}, NatDetected{true, false}}),
-            "NAT: local side yes, remote side no; moving to port 4500");
+  EXPECT_EQ(sentence_of({{}, NatDetected{true, false}}), "NAT: local side yes, remote side no");
   EXPECT_EQ(
       sentence_of({{}, NoCommonProposal{"IKE", TransformType::ke, "x25519", "modp2048", "ike"}}),
       "no common IKE proposal: of key exchange, the peer offers x25519; accepted here: "

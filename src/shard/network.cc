@@ -1,0 +1,47 @@
+// What the shard makes of changes of the machine's own network.
+#include <algorithm>
+
+#include "ikev2/path.h"
+#include "shard/impl.h"
+
+namespace culvert {
+
+void Shard::Impl::run(NetworkChanged&& command, TimePoint now) {
+  std::ranges::sort(command.addresses);
+  const bool other_addresses = command.addresses != own_addresses_;
+  own_addresses_ = std::move(command.addresses);
+  std::vector<SaHandle> all;
+  sas_.for_each([&](SaHandle handle, IkeSa&) { all.push_back(handle); });
+  for (const SaHandle handle : all)
+    if (IkeSa* sa = sas_.get(handle)) {
+      ikev2::network_changed(*this, *sa, now);
+      settle(handle, now);
+    }
+  if (!other_addresses) return;
+  // What could not be reached before may be now.
+  for (auto& [name, restart] : restarts_) {
+    if (restart.at == kNever) continue;
+    restart = {now, 0};
+    restart_timers_.schedule(now, name);
+  }
+}
+
+void Shard::Impl::find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) {
+  const JobId job{++last_job_};
+  finding_paths_[job] = sa.self;
+  outputs_.push_back(FindPaths{job, sa.connection, std::move(remotes)});
+}
+
+void Shard::Impl::complete(JobId job, FoundPaths&& answer, TimePoint now) {
+  now_ = now;
+  const auto at = finding_paths_.find(job);
+  if (at == finding_paths_.end()) return;
+  const SaHandle handle = at->second;
+  finding_paths_.erase(at);
+  IkeSa* sa = sas_.get(handle);
+  if (!sa || !sa->mobility) return;
+  ikev2::paths_found(*this, *sa, answer, now);
+  settle(handle, now);
+}
+
+}  // namespace culvert
