@@ -31,11 +31,26 @@ std::string difference(const InstallSa& out, const InstallSa& in) {
   return {};
 }
 
+// Inbound SAs that are only there for packets under way: the peer has deleted them.
+std::set<std::uint32_t> lingering_on(const World& world, const Host& host) {
+  std::set<std::uint32_t> spis;
+  for (const IkeSaStatus& sa : host.shard->list_sas(host.clock.local(world.now())))
+    for (const ChildSaStatus& child : sa.children)
+      if (child.state == "DELETED") spis.insert(child.spi_in);
+  return spis;
+}
+
 void compare_sads(const World& world, std::vector<std::string>& found) {
   std::multimap<std::uint32_t, Placed> inbound, outbound;
-  for (const Host& host : world.hosts())
-    for (const auto& [key, sa] : host.plane.sas())
-      (key.second == Direction::in ? inbound : outbound).emplace(sa.spi, Placed{&host, &sa});
+  for (const Host& host : world.hosts()) {
+    const auto lingering = host.alive() ? lingering_on(world, host) : std::set<std::uint32_t>{};
+    for (const auto& [key, sa] : host.plane.sas()) {
+      if (key.second == Direction::out)
+        outbound.emplace(sa.spi, Placed{&host, &sa});
+      else if (!lingering.contains(sa.spi))
+        inbound.emplace(sa.spi, Placed{&host, &sa});
+    }
+  }
   const auto match = [&](const auto& ours, const auto& theirs, std::string_view which) {
     for (const auto& [spi, one] : ours) {
       const auto [first, last] = theirs.equal_range(spi);

@@ -142,8 +142,29 @@ void forget(Host& host, IkeSa& sa, ChildSa& child) {
   sa.children.erase(sa.children.begin() + (&child - sa.children.data()));
 }
 
-// How long packets that were sent before the switch may take.
-constexpr Duration kLinger = std::chrono::seconds(5);
+// How long packets that were sent before the switch may take. strongSwan's userspace ESP goes on
+// sending on a replaced SA until it removes it, five seconds later.
+constexpr Duration kLinger = std::chrono::seconds(15);
+
+// Takes it out of the outbound direction; false when no other SA of the lineage goes on.
+bool stop_sending(Host& host, IkeSa& sa, ChildSa& child, std::string_view by) {
+  const auto relative = std::ranges::find_if(sa.children, [&](const ChildSa& other) {
+    return other.lineage == child.lineage && other.pair != child.pair && other.is_live();
+  });
+  const bool succeeded = relative != sa.children.end();
+  if (child.policy && succeeded) switch_policy(host, sa, relative->pair);
+  if (!succeeded) host.up_down(sa, false, static_cast<std::size_t>(&child - sa.children.data()));
+  if (child.policy) host.apply(DeletePolicy{std::exchange(child.policy, {})});
+  host.apply(DeleteSa{child.pair, Direction::out});
+  emit(host, sa, trace::ChildDeleted{spi_text(child.spi_in), spi_text(child.spi_out), by},
+       child.config.get());
+  return succeeded;
+}
+
+void linger(ChildSa& child, TimePoint now) {
+  child.state = ChildState::lingering;
+  child.expires_at = now + kLinger;
+}
 
 }  // namespace
 
@@ -228,20 +249,27 @@ void switch_policy(Host& host, IkeSa& sa, SaPairId pair) {
 void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, TimePoint now) {
   ChildSa* child = sa.child_by_pair(pair);
   if (!child) return;
-  if (child->state == ChildState::lingering) return forget(host, sa, *child);
-  const auto relative = std::ranges::find_if(sa.children, [&](const ChildSa& other) {
-    return other.lineage == child->lineage && other.pair != pair && other.is_live();
-  });
-  const bool succeeded = relative != sa.children.end();
-  if (child->policy && succeeded) switch_policy(host, sa, relative->pair);
-  if (!succeeded) host.up_down(sa, false, static_cast<std::size_t>(child - sa.children.data()));
-  if (child->policy) host.apply(DeletePolicy{std::exchange(child->policy, {})});
-  host.apply(DeleteSa{pair, Direction::out});
-  emit(host, sa, trace::ChildDeleted{spi_text(child->spi_in), spi_text(child->spi_out), by},
-       child->config.get());
-  if (!succeeded) return forget(host, sa, *child);
-  child->state = ChildState::lingering;
-  child->expires_at = now + kLinger;
+  if (child->state != ChildState::lingering && stop_sending(host, sa, *child, by))
+    return linger(*child, now);
+  forget(host, sa, *child);
+}
+
+void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, TimePoint now) {
+  while (!sa.children.empty()) {
+    ChildSa& child = sa.children.back();
+    if (child.state != ChildState::lingering) {
+      stop_sending(host, sa, child, by);
+      linger(child, now);
+    }
+    if (!heir) {
+      forget(host, sa, child);
+      continue;
+    }
+    host.own_pair(child.pair, *heir);
+    heir->children.push_back(std::move(child));
+    sa.children.pop_back();
+  }
+  if (heir) host.touched(*heir);
 }
 
 void reschedule_child(Host& host, ChildSa& child, TimePoint now) {

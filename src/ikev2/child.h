@@ -27,6 +27,9 @@ void switch_policy(Host& host, IkeSa& sa, SaPairId pair);
 void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, TimePoint now);
 // Its lifetime was configured anew: counted from when it was installed.
 void reschedule_child(Host& host, ChildSa& child, TimePoint now);
+// The same for all of an IKE SA that ends. A younger IKE SA with the same peer goes on receiving on
+// them for a while.
+void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, TimePoint now);
 // Ends lingering that is over, and queues rekeys and deletes that are due.
 void expire_children(Host& host, IkeSa& sa, TimePoint now);
 

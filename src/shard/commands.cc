@@ -12,6 +12,10 @@ namespace {
 // Traps lie below the policies of SAs, which have the default priority of 1,000.
 constexpr std::uint32_t kTrapPriority = 2'000;
 
+bool is_younger(const IkeSa& one, const IkeSa& other) {
+  return std::pair(one.established, one.unique_id) > std::pair(other.established, other.unique_id);
+}
+
 bool wants_trap(const ChildConfig& child) {
   return child.start_action == StartAction::trap ||
          child.start_action == StartAction::trap_and_start;
@@ -191,7 +195,7 @@ IkeSa* Shard::Impl::find_newer(const IkeSa& old) {
   for (auto at = by_identity_.lower_bound({key, SaHandle{}});
        at != by_identity_.end() && at->first == key; ++at) {
     IkeSa* sa = sas_.get(at->second);
-    if (sa && sa->established > old.established && sa->in<ikev2::Established>() && !sa->rekeyed &&
+    if (sa && sa->in<ikev2::Established>() && is_younger(*sa, old) && !sa->rekeyed &&
         !sas_.get(sa->rival_of) && !ikev2::is_closing(*sa) && sa->superseded_at == kNever &&
         sa->connection->name == old.connection->name && sa->remote_id == old.remote_id)
       return sa;

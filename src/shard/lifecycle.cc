@@ -219,7 +219,8 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   IkeSa& sa = *sas_.get(handle);
   const std::string_view by = sa.in<ikev2::Closed>()->by;
   const bool was_established = sa.established != kNever;
-  while (!sa.children.empty()) ikev2::remove_child(*this, sa, sa.children.back().pair, by, now);
+  const bool deleted = was_established && (by == "us" || by == "peer");
+  ikev2::remove_children(*this, sa, deleted ? find_newer(sa) : nullptr, by, now);
   ikev2::withdraw_offer(*this, sa);
   if (was_established && !sa.rekeyed) {
     up_down(sa, false, std::nullopt);

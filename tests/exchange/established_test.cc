@@ -230,7 +230,7 @@ TEST(Keep, UpMeansAgainAfterFailures) {
   pair.pass(120s);
   EXPECT_EQ(pair.a.sad.size(), 2u);
   pair.b.shard->command(Terminate{.id = {1}, .connection = "site"}, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   EXPECT_EQ(pair.a.sad.size(), 2u);
   EXPECT_TRUE(sads_agree(pair));
 }

@@ -190,7 +190,7 @@ TEST(Fragmentation, LivesThroughRekeyingTheIkeSa) {
   pair.b.shard->command(Rekey{.id = {3}, .child = "net"}, pair.now);
   pair.run();
   EXPECT_TRUE(std::ranges::any_of(pair.sent, is_fragment));
-  pair.pass(10s);  // the old SAs have lingered
+  pair.pass(20s);  // the old SAs have lingered
   EXPECT_TRUE(sads_agree(pair));
 }
 

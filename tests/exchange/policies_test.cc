@@ -118,7 +118,7 @@ TEST(Ah, IsNegotiatedAndRekeyed) {
   EXPECT_TRUE(any_sa(pair.a, Direction::in).keys.encryption.empty());
   EXPECT_EQ(any_sa(pair.a, Direction::in).keys.integrity.view().size(), 32u);
   pair.b.shard->command(Rekey{{2}, "site", "net"}, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   EXPECT_TRUE(pair.b.event<trace::ChildRekeyed>());
   EXPECT_EQ(pair.a.sad.size(), 2u);
   EXPECT_TRUE(sads_agree(pair));
@@ -193,7 +193,7 @@ TEST(Marks, AreOfTheirOwnWhereAskedAndKeptByRekeying) {
   EXPECT_EQ(pair.a.shard->list_sas(pair.now).at(0).children.at(0).mark_out, mark);
   EXPECT_EQ(pair.a.policies.begin()->second.reqid, 7u);
   pair.a.shard->command(Rekey{{2}, "site", "net"}, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   EXPECT_TRUE(pair.a.event<trace::ChildRekeyed>());
   EXPECT_EQ(any_sa(pair.a, Direction::out).mark, mark);
 }

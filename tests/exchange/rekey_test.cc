@@ -52,7 +52,7 @@ TEST_P(EitherSide, ReplacesTheChild) {
   rekey_child(std::get<0>(GetParam()) ? pair.a : pair.b, pair.now);
   pair.run();
   EXPECT_EQ(pair.a.sad.size(), 3u) << "the old inbound SA lingers";
-  pair.pass(10s);
+  pair.pass(20s);
   expect_one_tunnel(pair);
   EXPECT_NE(active_pair(pair.a), before);
   EXPECT_TRUE(pair.a.event<trace::ChildRekeyed>());
@@ -64,12 +64,12 @@ TEST_P(EitherSide, ReplacesTheIkeSaAndKeepsTheChild) {
   const SaPairId before = active_pair(pair.a);
   const auto spi = pair.a.shard->list_sas(pair.now).at(0).spi_i;
   rekey_ike(std::get<0>(GetParam()) ? pair.a : pair.b, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   expect_one_tunnel(pair);
   EXPECT_EQ(active_pair(pair.a), before);
   EXPECT_NE(pair.a.shard->list_sas(pair.now).at(0).spi_i, spi);
   rekey_child(pair.b, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   expect_one_tunnel(pair);
   pair.a.shard->command(Terminate{.id = {9}, .connection = "site"}, pair.now);
   pair.pass(1s);
@@ -89,7 +89,7 @@ TEST(Rekey, HappensWhenItsTimeHasCome) {
   initiate(pair);
   pair.pass(600s);
   // A rekey may just have happened: its old SA lingers for less than the time to the next one.
-  if (pair.a.sad.size() > 2 || pair.b.sad.size() > 2) pair.pass(6s);
+  if (pair.a.sad.size() > 2 || pair.b.sad.size() > 2) pair.pass(16s);
   expect_one_tunnel(pair);
   std::size_t children = 0, ikes = 0;
   for (const trace::Event& event : pair.b.events) {
@@ -105,7 +105,7 @@ TEST(Rekey, ByPacketsAndBytes) {
   up(pair);
   const SaPairId before = active_pair(pair.b);
   pair.b.shard->notice(Expire{before, Direction::out, false}, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   expect_one_tunnel(pair);
   EXPECT_NE(active_pair(pair.b), before);
 }

@@ -58,7 +58,7 @@ TEST_F(Update, RekeysWhatTheNewTimesWouldHaveEnded) {
   const auto before = sa().children.at(0).spi_in;
   config.children[0].lifetime = {.rekey_time = 60s, .life_time = 70s};
   update();
-  pair.pass(8s);
+  pair.pass(20s);
   ASSERT_THAT(sa().children, SizeIs(1));
   EXPECT_NE(sa().children[0].spi_in, before);
   EXPECT_TRUE(pair.a.event<trace::ChildRekeyed>());
@@ -115,7 +115,7 @@ TEST_F(Update, NumbersIkeAndChildSasEachFromOne) {
   EXPECT_EQ(sa().unique_id, 1u);
   EXPECT_EQ(sa().children.at(0).unique_id, 1u);
   pair.a.shard->command(Rekey{.connection = "site", .child = "net"}, pair.now);
-  pair.pass(10s);
+  pair.pass(20s);
   EXPECT_EQ(sa().unique_id, 1u);
   EXPECT_EQ(sa().children.at(0).unique_id, 2u);
 }

@@ -64,6 +64,7 @@ class Process:
         self.log = log
         self.name = name or os.path.basename(self.argv[0])
         with open(log, "ab") as output:
+            self._log_begins = output.tell()
             self._process = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, preexec_fn=_die_with_parent,
@@ -84,6 +85,12 @@ class Process:
     def log_text(self):
         with open(self.log, encoding="utf-8", errors="replace") as text:
             return text.read()
+
+    def own_log_text(self):
+        """Only what this process wrote: others may have used the same file before."""
+        with open(self.log, "rb") as text:
+            text.seek(self._log_begins)
+            return text.read().decode("utf-8", errors="replace")
 
     def log_tail(self, lines=40):
         return "\n".join(self.log_text().splitlines()[-lines:])
@@ -119,7 +126,7 @@ class Process:
         """Until `text` stands in the log; fails at once when the process has ended without it."""
         def seen():
             ended = not self.running()
-            if text in self.log_text():
+            if text in self.own_log_text():
                 return True
             if ended:
                 raise AssertionError(f"{self.name} ended with status {self.status}, and never "

@@ -15,7 +15,7 @@ class Traffic:
     def stop(self):
         self._process.signal(signal.SIGINT)
         self._process.wait()
-        text = self._process.log_text()
+        text = self._process.own_log_text()
         sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received",
                                             text).groups())
         duplicates = re.search(r"\+(\d+) duplicates", text)
