@@ -71,11 +71,12 @@ void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& 
 }
 
 // Both sides rekeyed the same SA. RFC 7296, 2.8.1: the exchange with the lowest of the four nonces
-// loses; who made the losing pair deletes it, the other one deletes the old pair.
+// loses; who made the losing pair deletes it, the other one deletes the old pair. That our answer
+// to the winning exchange has arrived is not known before the peer sends on its pair or deletes the
+// old one: until then the old one is sent on.
 void settle_rivalry(Host& host, IkeSa& sa, const ChildRequest& request, SaPairId ours,
                     ByteView our_lowest) {
   if (is_lower(our_lowest, request.rival->lowest_nonce)) {
-    switch_policy(host, sa, request.rival->pair);
     queue_task(sa, DeleteChild{ours, true});
     return;
   }

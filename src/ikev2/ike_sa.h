@@ -217,7 +217,8 @@ struct Established {
   std::deque<Task> queue;
 };
 struct Closed {
-  std::string_view by;  // "us", "peer", "timeout", "failure", "replacement", "shutdown"
+  std::string_view
+      by;  // "us", "peer", "timeout", "failure", "replacement", "restart of the peer", "shutdown"
 };
 using State = std::variant<InitSent, HalfOpen, AuthSent, Established, Closed>;
 

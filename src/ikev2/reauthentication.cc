@@ -20,6 +20,9 @@ Duration grace_of_initiator(const ConnectionConfig& connection) {
   return is_set(connection.over_time) ? connection.over_time / 2 : std::chrono::seconds(30);
 }
 
+// What has been sent on the old CHILD SAs arrives before they are deleted.
+constexpr Duration kPacketsUnderWay = std::chrono::seconds(2);
+
 bool can_initiate(const IkeSa& sa) {
   return sa.is_initiator() ||
          std::ranges::any_of(sa.connection->remote_addrs, [](const AddressPattern& pattern) {
@@ -90,8 +93,7 @@ void finish_reauthentication(Host& host, IkeSa& sa, TimePoint now) {
   if (!sa.replaces || !up || sa.outstanding || !up->queue.empty()) return;
   IkeSa* old = host.find(std::exchange(sa.replaces, {}));
   if (!old || !old->in<Established>()) return;
-  queue_ike_delete(*old);
-  run_next_task(host, *old, now);
+  old->superseded_at = std::min(old->superseded_at, now + kPacketsUnderWay);
   host.touched(*old);
 }
 

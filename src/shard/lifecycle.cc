@@ -180,7 +180,7 @@ void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
 // not before its new SA can have CHILD SAs: it may be authenticating anew.
 void Shard::Impl::supersede(IkeSa& old, bool peer_has_none) {
   if (peer_has_none || !old.in<ikev2::Established>()) {
-    ikev2::close(old, "replacement");
+    ikev2::close(old, "restart of the peer");
   } else {
     old.superseded_at = std::min(old.superseded_at, now_ + kSupersedeAfter);
   }
@@ -219,7 +219,7 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   IkeSa& sa = *sas_.get(handle);
   const std::string_view by = sa.in<ikev2::Closed>()->by;
   const bool was_established = sa.established != kNever;
-  const bool deleted = was_established && (by == "us" || by == "peer");
+  const bool deleted = was_established && (by == "us" || by == "peer" || by == "replacement");
   ikev2::remove_children(*this, sa, deleted ? find_newer(sa) : nullptr, by, now);
   ikev2::withdraw_offer(*this, sa);
   if (was_established && !sa.rekeyed) {

@@ -455,7 +455,7 @@ struct IkeRekeyed {
 };
 struct IkeDeleted {
   static constexpr Info kInfo{"ike_deleted", Level::info, Group::ike, "IKE SA deleted by {by}"};
-  std::string_view by;  // "us", "peer", "timeout", "replacement", "shutdown"
+  std::string_view by;  // as in ikev2::Closed
   CULVERT_FIELDS(CULVERT_FIELD(by))
 };
 struct LivenessCheck {

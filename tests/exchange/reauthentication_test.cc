@@ -133,6 +133,12 @@ TEST(Reauthentication, ByBothSidesAtOnceDoesNotDoubleTheSas) {
     pair.pass(1s);
   }
   pair.pass(2h);
+  // One of them may just be taking the place of another.
+  const auto settled = [&] {
+    const auto count = pair.a.shard->statistics().ike_sas;
+    return count <= 2 && count == pair.b.shard->statistics().ike_sas && sads_agree(pair);
+  };
+  for (int second = 0; second < 120 && !settled(); ++second) pair.pass(1s);
   EXPECT_LE(pair.a.shard->statistics().ike_sas, 2u);
   EXPECT_EQ(pair.a.shard->statistics().ike_sas, pair.b.shard->statistics().ike_sas);
   EXPECT_TRUE(sads_agree(pair));
