@@ -24,7 +24,16 @@ inline constexpr std::size_t kMaxIdentitySize = 2'048;
 // ikev2/ and shard/
 inline constexpr std::size_t kMaxHalfOpen = 100'000;       // responder, per shard
 inline constexpr std::size_t kCookieThreshold = 64;        // half-open before cookies are asked for
-inline constexpr std::size_t kMaxHalfOpenPerAddress = 32;  // before cookies, per source address
+inline constexpr std::size_t kMaxHalfOpenPerAddress = 32;  // before cookies, per source
+inline constexpr std::size_t kCookieShare = 16;            // times that, with cookies
+// A source with so many failed attempts in the last seconds may begin only so many a second.
+inline constexpr std::uint32_t kMaxFailures = 64;
+inline constexpr std::uint32_t kFailingSourcePerSecond = 16;
+inline constexpr std::size_t kMaxFailingSources = 65'536;
+// CREATE_CHILD_SA requests of an authenticated peer; rekeying the IKE SA counts as many.
+inline constexpr std::uint32_t kChildRequestsPerSecond = 64;
+inline constexpr std::uint32_t kChildRequestBurst = 1'024;
+inline constexpr std::uint32_t kIkeRekeyCost = 64;
 // How often one IKE_SA_INIT request is answered: its sender may have lied about the address.
 inline constexpr std::uint8_t kMaxFirstResponses = 16;
 inline constexpr Duration kHalfOpenLifetime = std::chrono::seconds(30);

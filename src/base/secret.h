@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -81,6 +82,35 @@ class InlineSecret {
  private:
   std::array<std::uint8_t, Capacity> bytes_{};
   std::uint8_t size_ = 0;
+};
+
+// Several secrets in one piece of memory that is no larger than they are together.
+template <std::size_t Count>
+class SecretPack {
+ public:
+  SecretPack() = default;
+  explicit SecretPack(const std::array<ByteView, Count>& secrets) {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < Count; ++i) {
+      assert(secrets[i].size() <= 255);
+      sizes_[i] = static_cast<std::uint8_t>(secrets[i].size());
+      size += sizes_[i];
+    }
+    octets_ = SecretBytes(size);
+    auto to = octets_.mutable_view().begin();
+    for (const ByteView secret : secrets) to = std::ranges::copy(secret, to).out;
+  }
+
+  bool empty() const { return octets_.empty(); }
+  ByteView operator[](std::size_t index) const {
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < index; ++i) at += sizes_[i];
+    return octets_.view().subspan(at, sizes_[index]);
+  }
+
+ private:
+  SecretBytes octets_;
+  std::array<std::uint8_t, Count> sizes_{};
 };
 
 }  // namespace culvert

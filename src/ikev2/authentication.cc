@@ -20,8 +20,8 @@ std::expected<AuthValue, trace::Body> psk_value(Host& host, const IkeSa& sa,
   const Bytes body = id_payload.body();
   auto done = psk_auth(host.provider(), sa.suite.prf, secret->secret.view(),
                        i ? material.init_request : material.init_response,
-                       i ? material.nonce_r : material.nonce_i,
-                       (i ? material.sk_pi : material.sk_pr).view(), body, value.mutable_view());
+                       i ? material.nonce_r : material.nonce_i, material.sk_p[i ? 0 : 1], body,
+                       value.mutable_view());
   if (!done) return std::unexpected(trace::InternalError{"psk_auth", done.error().reason});
   return value;
 }

@@ -112,12 +112,14 @@ Duration backoff(Host& host, std::uint32_t attempt) {
 
 wire::ProtectionKeys outbound_keys(const IkeSa& sa) {
   const bool i = sa.is_initiator();
-  return {sa.suite.cipher, (i ? sa.sk_ei : sa.sk_er).view(), (i ? sa.sk_ai : sa.sk_ar).view()};
+  return {sa.suite.cipher, i ? sa.keys.sk_ei() : sa.keys.sk_er(),
+          i ? sa.keys.sk_ai() : sa.keys.sk_ar()};
 }
 
 wire::ProtectionKeys inbound_keys(const IkeSa& sa) {
   const bool i = sa.is_initiator();
-  return {sa.suite.cipher, (i ? sa.sk_er : sa.sk_ei).view(), (i ? sa.sk_ar : sa.sk_ai).view()};
+  return {sa.suite.cipher, i ? sa.keys.sk_er() : sa.keys.sk_ei(),
+          i ? sa.keys.sk_ar() : sa.keys.sk_ai()};
 }
 
 wire::Payload make_notify(wire::NotifyType type, Bytes data, wire::ProtocolId protocol, Bytes spi) {
@@ -130,8 +132,8 @@ void send_request(Host& host, IkeSa& sa, wire::ExchangeType exchange,
   Bytes datagram = encode(host, sa, header, payloads);
   if (datagram.empty()) return;
   transmit_all(host, sa.local, sa.remote, datagram);
-  sa.outstanding = Outstanding{sa.next_request_id,     exchange,           0, now,
-                               now + backoff(host, 0), std::move(datagram)};
+  sa.outstanding = std::make_unique<Outstanding>(Outstanding{
+      sa.next_request_id, exchange, 0, now, now + backoff(host, 0), std::move(datagram)});
   ++sa.next_request_id;
   schedule_keepalive(host, sa, now);
 }

@@ -100,7 +100,7 @@ ChildSa* install_pair(Host& host, IkeSa& sa, const ChildAgreement& agreement,
     sa.offered = {};
   }
   auto keys = derive_child_keys(
-      host.provider(), {sa.suite.prf, agreement.suite.cipher, sa.sk_d.view(), nonces.initiator,
+      host.provider(), {sa.suite.prf, agreement.suite.cipher, sa.keys.sk_d(), nonces.initiator,
                         nonces.responder, nonces.shared_secret});
   if (!keys) {
     release(host, agreement);

@@ -39,6 +39,14 @@ void create_for_peer(Host& host, IkeSa& sa, const Inbound& in) {
   send_child_response(host, sa, in, *answer);
 }
 
+// Each request costs us keys and memory: a peer that is authenticated may still be mad.
+bool asks_too_often(Host& host, IkeSa& sa, std::uint32_t cost, TimePoint now) {
+  const bool over = !sa.meter.add(cost, now);
+  if (over && !sa.meter.over) emit(host, sa, trace::PeerSlowed{limits::kChildRequestsPerSecond});
+  sa.meter.over = over;
+  return over;
+}
+
 // RFC 7296, 2.25.2: while we rekey or close the IKE SA, nothing else is begun.
 bool is_moving(const Established& up) {
   return std::holds_alternative<IkeRequest>(up.in_flight) ||
@@ -184,6 +192,8 @@ void handle_create_child_sa_request(Host& host, IkeSa& sa, const Inbound& in) {
   const auto& offer = *wire::find<wire::Sa>(in.payloads, PayloadType::sa);
   const bool ike =
       !offer.proposals.empty() && offer.proposals.front().protocol == wire::ProtocolId::ike;
+  if (asks_too_often(host, sa, ike ? limits::kIkeRekeyCost : 1, in.now))
+    return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
   if (ike) return handle_ike_rekey_request(host, sa, in);
   if (is_moving(*sa.in<Established>()) || sa.rekeyed)
     return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);

@@ -115,7 +115,7 @@ Result<std::optional<Reassembled>> unseal(Host& host, IkeSa& sa, const wire::Hea
 
 void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const Datagram& datagram,
                        Window window, TimePoint now) {
-  if (sa.sk_d.empty()) return drop(host, sa, datagram, Reason::bad_order, "protected before keys");
+  if (sa.keys.empty()) return drop(host, sa, datagram, Reason::bad_order, "protected before keys");
   const Answering answering(sa, first, datagram);
   if (window == Window::repeated) return answer_again(host, sa, first, datagram);
   auto unsealed = unseal(host, sa, first, datagram, now);

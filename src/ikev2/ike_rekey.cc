@@ -50,18 +50,14 @@ IkeSa* make_successor(Host& host, IkeSa& old, const Suite& suite, const NewKeys&
   auto keys = derive_rekeyed_ike_keys(
       host.provider(),
       {suite.prf, suite.cipher, with.nonce_i, with.nonce_r, with.secret, with.spi_i, with.spi_r},
-      old.suite.prf, old.sk_d.view());
+      old.suite.prf, old.keys.sk_d());
   if (!keys) {
     emit(host, old, trace::InternalError{"IKE keys", keys.error().reason});
     return nullptr;
   }
   IkeSa& sa = host.create_successor(old, with.role, with.spi_i, with.spi_r);
   sa.suite = suite;
-  sa.sk_d = std::move(keys->sk_d);
-  sa.sk_ai = std::move(keys->sk_ai);
-  sa.sk_ar = std::move(keys->sk_ar);
-  sa.sk_ei = std::move(keys->sk_ei);
-  sa.sk_er = std::move(keys->sk_er);
+  sa.keys = IkeSaKeys(*keys);
   sa.created = sa.established = sa.last_inbound = now;
   sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
   schedule_hard_end(sa, now);

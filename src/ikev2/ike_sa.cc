@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "ikev2/host.h"
 #include "trace/render.h"
 
@@ -18,6 +19,19 @@ ChildSa* IkeSa::child_by_outbound_spi(IpsecProtocol protocol, std::uint32_t spi)
            child.state != ChildState::lingering;
   });
   return at == children.end() ? nullptr : &*at;
+}
+
+bool RequestMeter::add(std::uint32_t cost, TimePoint now) {
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now - at).count();
+  const auto leaked =
+      static_cast<std::uint64_t>(milliseconds) * limits::kChildRequestsPerSecond / 1'000;
+  if (leaked > 0) {
+    level -= static_cast<std::uint32_t>(std::min<std::uint64_t>(leaked, level));
+    at = now;
+  }
+  if (level + cost > limits::kChildRequestBurst) return false;
+  level += cost;
+  return true;
 }
 
 TimePoint IkeSa::next_deadline() const {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <array>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -199,7 +199,7 @@ struct InitSent {  // initiator, IKE_SA_INIT is out
 };
 // What AUTH covers (RFC 7296, 2.15) and the keys for it.
 struct AuthMaterial {
-  Key sk_pi, sk_pr;
+  SecretPack<2> sk_p;  // of the initiator, of the responder
   Bytes nonce_i, nonce_r;
   Bytes init_request, init_response;
 };
@@ -214,7 +214,7 @@ struct AuthSent {  // initiator, IKE_AUTH is out
 struct Established {
   PeerAuthenticated proof;
   InFlight in_flight;
-  std::deque<Task> queue;
+  std::list<Task> queue;
 };
 struct Closed {
   std::string_view
@@ -232,6 +232,33 @@ struct Outstanding {
   bool probed = false;  // it went over other paths too
 };
 
+// What the peer has asked for lately: it fills by requests and leaks with time.
+struct RequestMeter {
+  TimePoint at{};
+  std::uint32_t level = 0;
+  bool over = false;
+  // False when the request would be too much.
+  bool add(std::uint32_t cost, TimePoint now);
+};
+
+// The keys that an IKE SA has for all its life.
+class IkeSaKeys {
+ public:
+  IkeSaKeys() = default;
+  explicit IkeSaKeys(const IkeKeys& keys)
+      : pack_({keys.sk_d.view(), keys.sk_ai.view(), keys.sk_ar.view(), keys.sk_ei.view(),
+               keys.sk_er.view()}) {}
+  bool empty() const { return pack_.empty(); }
+  ByteView sk_d() const { return pack_[0]; }
+  ByteView sk_ai() const { return pack_[1]; }
+  ByteView sk_ar() const { return pack_[2]; }
+  ByteView sk_ei() const { return pack_[3]; }
+  ByteView sk_er() const { return pack_[4]; }
+
+ private:
+  SecretPack<5> pack_;
+};
+
 struct IkeSa {
   Handle<IkeSa> self;
   std::uint32_t unique_id = 0;
@@ -243,12 +270,13 @@ struct IkeSa {
   State state;
 
   Suite suite;
-  Key sk_d, sk_ai, sk_ar, sk_ei, sk_er;  // empty until IKE_SA_INIT is done
+  IkeSaKeys keys;  // empty until IKE_SA_INIT is done
   std::uint64_t iv_counter = 0;
 
   std::uint32_t next_request_id = 0;      // of our next request
   std::uint32_t expected_request_id = 0;  // of the peer's next request
-  std::optional<Outstanding> outstanding;
+  std::unique_ptr<Outstanding> outstanding;
+  RequestMeter meter;   // of CREATE_CHILD_SA requests
   Bytes last_response;  // to the request expected_request_id - 1; or its fragments
   // What has come of a request and of a response.
   std::array<std::unique_ptr<Reassembly>, 2> fragments;
@@ -303,7 +331,7 @@ struct IkeSa {
   // When something has to happen without any input.
   TimePoint next_deadline() const;
 };
-static_assert(sizeof(IkeSa) <= 1'280);
+static_assert(sizeof(IkeSa) <= 1'024);
 
 // The subject of events about it.
 trace::Subject subject_of(const IkeSa& sa, const ChildConfig* child = nullptr);

@@ -70,30 +70,22 @@ bool retry(Host& host, IkeSa& sa, const Inbound& in) {
   const auto* cookie = wire::find_notify(in.payloads, NotifyType::cookie);
   const auto* invalid_ke = wire::find_notify(in.payloads, NotifyType::invalid_ke_payload);
   if (!cookie && !invalid_ke) return false;
-  if (++init.retries > limits::kMaxCookieRetries) return false;
   if (cookie) {
     if (cookie->data.empty() || cookie->data.size() > limits::kMaxCookieSize) return false;
+    // The answer to a repetition: the request with this cookie is on its way.
+    if (equal(cookie->data, init.cookie)) return true;
+    if (++init.retries > limits::kMaxCookieRetries) return false;
     init.cookie = cookie->data;
     emit(host, sa, trace::RetryWithCookie{});
   } else {
     const auto wanted = other_method(in.payloads, init.ke->method(), sa.connection->proposals);
-    if (!wanted) return false;
+    if (!wanted || ++init.retries > limits::kMaxCookieRetries) return false;
     emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(init.ke->method())});
     if (!start_key_exchange(host, sa, *wanted)) return true;
   }
   sa.outstanding.reset();
   send_init_request(host, sa, in.now);
   return true;
-}
-
-void set_keys(IkeSa& sa, IkeKeys&& keys, AuthMaterial& auth) {
-  sa.sk_d = std::move(keys.sk_d);
-  sa.sk_ai = std::move(keys.sk_ai);
-  sa.sk_ar = std::move(keys.sk_ar);
-  sa.sk_ei = std::move(keys.sk_ei);
-  sa.sk_er = std::move(keys.sk_er);
-  auth.sk_pi = std::move(keys.sk_pi);
-  auth.sk_pr = std::move(keys.sk_pr);
 }
 
 // Derives everything from the peer's public value; false with the event emitted.
@@ -110,7 +102,8 @@ bool agree_on_keys(Host& host, IkeSa& sa, KeyExchange& ke, ByteView peer_value,
     emit(host, sa, trace::InternalError{"IKE keys", keys.error().reason});
     return false;
   }
-  set_keys(sa, std::move(*keys), auth);
+  sa.keys = IkeSaKeys(*keys);
+  auth.sk_p = SecretPack<2>({keys->sk_pi.view(), keys->sk_pr.view()});
   return true;
 }
 

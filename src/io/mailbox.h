@@ -12,10 +12,13 @@
 namespace culvert::io {
 
 // Bounded: a flood fills the box, not the memory. What does not fit is counted and lost, as a full
-// socket buffer would lose it.
+// socket buffer would lose it. Requests that begin an IKE SA have a short queue of their own,
+// behind the messages of those that exist: an honest stranger repeats its request, and an answer
+// that comes after that is of no use.
 class Mailbox {
  public:
   static constexpr std::size_t kMaxOctets = 16 * 1'024 * 1'024;
+  static constexpr std::size_t kMaxStrangers = 512;  // first requests that wait
 
   // `deliver` is called on the loop's thread, and must not throw. The loop outlives the box.
   Mailbox(EventLoop& loop, std::function<void(const Datagram&)> deliver)
@@ -33,13 +36,18 @@ class Mailbox {
   struct Batch {
     std::vector<Letter> letters;
     Bytes octets;
+
+    void add(const Datagram& datagram);
+    std::size_t size() const { return letters.size() * sizeof(Letter) + octets.size(); }
   };
   void drain();
+  void deliver(const Batch& batch) const;
 
   EventLoop& loop_;
   std::function<void(const Datagram&)> deliver_;
   std::mutex mutex_;
-  Batch waiting_;
+  Batch known_, strangers_;
+  bool draining_ = false;
   std::atomic<std::uint64_t> dropped_ = 0;
 };
 

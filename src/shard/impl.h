@@ -3,6 +3,7 @@
 // from its state and is cleared in retire().
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <set>
@@ -12,6 +13,7 @@
 #include "base/timer_queue.h"
 #include "ikev2/host.h"
 #include "shard/cookie.h"
+#include "shard/half_open.h"
 #include "shard/shard.h"
 
 namespace culvert {
@@ -91,7 +93,7 @@ class Shard::Impl final : public ikev2::Host {
   void retire(SaHandle handle, TimePoint now);
   void supersede(IkeSa& old, bool peer_has_none);
   void index_half_open(const IkeSa& sa);
-  void unindex_half_open(const IkeSa& sa);
+  bool unindex_half_open(const IkeSa& sa);  // true when it was half-open
   void expire_timers(TimePoint now);
   // Connections that must stay up are tried again, later each time.
   void schedule_restart(const IkeSa& sa, bool was_established, TimePoint now);
@@ -105,6 +107,11 @@ class Shard::Impl final : public ikev2::Host {
   bool repeat_first_response(const wire::Header& header, const Datagram& datagram);
   bool admit(const wire::Header& header, std::span<const wire::Payload> payloads,
              const Datagram& datagram, TimePoint now);
+  bool has_shown_cookie(const wire::Header& header, std::span<const wire::Payload> payloads,
+                        const Datagram& datagram, TimePoint now);
+  bool needs_cookie(const IpAddress& source);
+  void make_room(const IpAddress& source, TimePoint now);
+  void tell_of(const Datagram& datagram, trace::Body&& body);
   void refuse_version(const wire::Header& header, const Datagram& datagram);
   void drop(const Datagram& datagram, Reason reason, std::string_view what,
             std::uint32_t offset = 0);
@@ -157,20 +164,6 @@ class Shard::Impl final : public ikev2::Host {
 
   static constexpr Duration kReauthenticateAgain = std::chrono::seconds(30);
 
-  struct PeerKey {
-    std::uint64_t spi;
-    Endpoint peer;
-    bool operator==(const PeerKey&) const = default;
-  };
-  // Seeded, because peers choose these keys.
-  struct PeerKeyHash {
-    std::uint64_t seed;
-    std::size_t operator()(const PeerKey& key) const noexcept {
-      std::uint64_t h = (key.spi ^ seed) * 0x9e3779b97f4a7c15u;
-      h ^= std::hash<Endpoint>{}(key.peer) + seed + (h >> 31);
-      return static_cast<std::size_t>(h * 0xbf58476d1ce4e5b9u);
-    }
-  };
   using NameIndex = std::set<std::pair<std::uint64_t, SaHandle>>;
   static std::uint64_t key_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
   static std::uint64_t identity_key(const IkeSa& sa);
@@ -209,8 +202,9 @@ class Shard::Impl final : public ikev2::Host {
   ikev2::FragmentPool fragment_pool_;  // outlives the SAs
   Slab<IkeSa> sas_;
   std::unordered_map<std::uint64_t, SaHandle> by_spi_;
-  std::unordered_map<PeerKey, SaHandle, PeerKeyHash> half_open_;
-  std::unordered_map<IpAddress, std::uint32_t> half_open_by_address_;
+  HalfOpenTable half_open_;
+  FailureLog failures_;
+  bool cookies_wanted_ = false;
   std::unordered_map<SaPairId, SaHandle> pair_owner_;
   std::unordered_set<std::uint32_t> child_spis_;
   std::unordered_set<std::uint16_t> cpis_;
@@ -234,8 +228,8 @@ class Shard::Impl final : public ikev2::Host {
   bool shutting_down_ = false;
 
   // Events that strangers can cause are counted always and told a bounded number of times a second.
-  TimePoint stranger_second_{};
-  std::uint32_t stranger_events_ = 0;
+  TimePoint event_second_{};
+  std::array<std::uint32_t, 2> told_{};
 
   std::uint32_t last_ike_id_ = 0, last_child_id_ = 0, last_reqid_ = 0;
   std::uint64_t last_pair_ = 0, last_policy_ = 0, last_job_ = 0;

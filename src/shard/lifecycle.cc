@@ -14,7 +14,7 @@ constexpr unsigned kChildSpiShardShift = 26;
 constexpr unsigned kIkeSpiShardShift = 56;
 constexpr std::uint32_t kFirstChildSpi = 256;  // RFC 4303, 2.1: 1 to 255 are reserved
 
-constexpr std::uint32_t kStrangerEventsPerSecond = 100;
+constexpr std::uint32_t kEventsPerSecond = 100;  // of each budget
 
 // Waiting times before a connection that must stay up is tried again.
 constexpr Duration kFirstRestart = std::chrono::seconds(1);
@@ -22,15 +22,25 @@ constexpr Duration kLongestRestart = std::chrono::minutes(1);
 
 constexpr Duration kSupersedeAfter = std::chrono::seconds(5);
 
-// Whether anybody on the network can cause such an event without a key.
-bool from_strangers(const trace::Body& body) {
-  return std::holds_alternative<trace::MessageDropped>(body) ||
-         std::holds_alternative<trace::CookieDemanded>(body) ||
-         std::holds_alternative<trace::HalfOpenRefused>(body) ||
-         std::holds_alternative<trace::NoConnectionForAddresses>(body) ||
-         std::holds_alternative<trace::NoCommonProposal>(body) ||
-         std::holds_alternative<trace::OtherMethodWanted>(body) ||
-         std::holds_alternative<trace::BadPublicValue>(body);
+// Which budget such an event has: what anybody on the network can cause at no cost, and what takes
+// a key exchange and wrong credentials. The two are apart, so that noise doesn't hide the second.
+enum class Budget : std::uint8_t { strangers, failures, none };
+
+template <class... Bodies>
+bool is_one_of(const trace::Body& body) {
+  return (std::holds_alternative<Bodies>(body) || ...);
+}
+
+Budget budget_of(const trace::Body& body) {
+  using namespace trace;
+  if (is_one_of<MessageDropped, CookieDemanded, HalfOpenEvicted, SourceSlowed,
+                NoConnectionForAddresses, NoCommonProposal, OtherMethodWanted, BadPublicValue>(
+          body))
+    return Budget::strangers;
+  if (is_one_of<NoConnectionForIdentity, NoSecret, WrongSecret, WrongAuthMethod, MalformedMessage>(
+          body))
+    return Budget::failures;
+  return Budget::none;
 }
 
 std::uint64_t identity_pair_key(const Identity& local, const Identity& remote) {
@@ -42,13 +52,13 @@ std::uint64_t identity_pair_key(const Identity& local, const Identity& remote) {
 
 void Shard::Impl::emit(trace::Event&& event) {
   counters_.count(event);
-  if (from_strangers(event.body)) {
-    if (now_ - stranger_second_ >= std::chrono::seconds(1)) {
-      stranger_second_ = now_;
-      stranger_events_ = 0;
-    }
-    if (++stranger_events_ > kStrangerEventsPerSecond) return;
+  const Budget budget = budget_of(event.body);
+  if (now_ - event_second_ >= std::chrono::seconds(1)) {
+    event_second_ = now_;
+    told_ = {};
   }
+  if (budget != Budget::none && ++told_[static_cast<std::size_t>(budget)] > kEventsPerSecond)
+    return;
   outputs_.push_back(std::move(event));
 }
 
@@ -120,6 +130,7 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.nat_fake = old.nat_fake;
   sa.udp_encap = old.udp_encap;
   sa.fragmentation = old.fragmentation;
+  sa.meter = old.meter;
   sa.peer_fragment_size = old.peer_fragment_size;
   sa.reauth_at = old.reauth_at;
   sa.auth_expires = old.auth_expires;
@@ -139,17 +150,11 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
 }
 
 void Shard::Impl::index_half_open(const IkeSa& sa) {
-  half_open_[{sa.spi_i, sa.first_remote}] = sa.self;
-  ++half_open_by_address_[sa.first_remote.address];
+  half_open_.add({sa.spi_i, sa.first_remote}, sa.self);
 }
 
-void Shard::Impl::unindex_half_open(const IkeSa& sa) {
-  const auto at = half_open_.find({sa.spi_i, sa.first_remote});
-  if (at == half_open_.end() || at->second != sa.self) return;
-  half_open_.erase(at);
-  const auto count = half_open_by_address_.find(sa.first_remote.address);
-  if (count != half_open_by_address_.end() && --count->second == 0)
-    half_open_by_address_.erase(count);
+bool Shard::Impl::unindex_half_open(const IkeSa& sa) {
+  return half_open_.remove({sa.spi_i, sa.first_remote}, sa.self);
 }
 
 std::uint64_t Shard::Impl::identity_key(const IkeSa& sa) {
@@ -228,7 +233,8 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   }
   if (was_established) by_identity_.erase({identity_key(sa), handle});
   if (sa.connection) by_connection_.erase({key_of(sa.connection->name), handle});
-  unindex_half_open(sa);
+  // What was begun here and came to nothing: wrong credentials, or never finished.
+  if (unindex_half_open(sa)) failures_.failed(source_of(sa.first_remote.address), now);
   by_spi_.erase(sa.our_spi());
   const std::string why =
       sa.last_failure.empty() ? "the IKE SA was closed: " + std::string(by) : sa.last_failure;

@@ -1,6 +1,8 @@
 // From a datagram to the IKE SA that it belongs to, or to a new one: half-open limits and cookies.
 // Invariant: a stranger's message costs no memory before its address has answered a cookie, once
 // there are more half-open SAs than the threshold.
+#include <algorithm>
+
 #include "ikev2/dispatch.h"
 #include "ikev2/ike_sa_init.h"
 #include "shard/impl.h"
@@ -12,10 +14,14 @@ using wire::NotifyType;
 
 void Shard::Impl::drop(const Datagram& datagram, Reason reason, std::string_view what,
                        std::uint32_t offset) {
+  tell_of(datagram, trace::MessageDropped{datagram.remote, reason, offset, what});
+}
+
+void Shard::Impl::tell_of(const Datagram& datagram, trace::Body&& body) {
   trace::Event event;
   event.subject.local = datagram.local;
   event.subject.remote = datagram.remote;
-  event.body = trace::MessageDropped{datagram.remote, reason, offset, what};
+  event.body = std::move(body);
   emit(std::move(event));
 }
 
@@ -57,9 +63,9 @@ void Shard::Impl::receive(const Datagram& datagram, TimePoint now) {
 
 // A repeated IKE_SA_INIT request finds the answer that it already had (RFC 7296, 2.1).
 bool Shard::Impl::repeat_first_response(const wire::Header& header, const Datagram& datagram) {
-  const auto at = half_open_.find({header.spi_i, datagram.remote});
-  if (at == half_open_.end()) return false;
-  IkeSa* sa = sas_.get(at->second);
+  const SaHandle handle = half_open_.find({header.spi_i, datagram.remote});
+  if (!handle) return false;
+  IkeSa* sa = sas_.get(handle);
   auto* half_open = sa ? sa->in<ikev2::HalfOpen>() : nullptr;
   if (!half_open || !equal(half_open->auth.init_request, datagram.payload)) {
     drop(datagram, Reason::no_match, "another IKE_SA_INIT with the SPI of a half-open IKE SA");
@@ -72,36 +78,71 @@ bool Shard::Impl::repeat_first_response(const wire::Header& header, const Datagr
   return true;
 }
 
-// Half-open limits: RFC 7296, 2.6. A cookie is asked for under load, or of an address that has many
-// half-open SAs; what has shown a cookie is bounded by the total only, so that a carrier's NAT with
-// many users is served.
-bool Shard::Impl::admit(const wire::Header& header, std::span<const wire::Payload> payloads,
-                        const Datagram& datagram, TimePoint now) {
-  trace::Event event;
-  event.subject.local = datagram.local;
-  event.subject.remote = datagram.remote;
-  if (half_open_.size() >= options_.max_half_open) {
-    event.body = trace::HalfOpenRefused{datagram.remote, half_open_.size()};
+// Cookies are asked for of everybody from the threshold on, until half of it is left, and of a
+// source that has many half-open IKE SAs.
+bool Shard::Impl::needs_cookie(const IpAddress& source) {
+  const std::size_t threshold = std::min(options_.cookie_threshold, options_.max_half_open);
+  const bool wanted = cookies_wanted_ ? half_open_.size() * 2 > threshold || threshold == 0
+                                      : half_open_.size() >= threshold;
+  if (wanted != cookies_wanted_ && threshold > 0) {
+    trace::Event event;
+    if (wanted)
+      event.body = trace::CookiesBegin{half_open_.size()};
+    else
+      event.body = trace::CookiesEnd{half_open_.size()};
     emit(std::move(event));
-    return false;
   }
-  const auto same_address = half_open_by_address_.find(datagram.remote.address);
-  const bool crowded = same_address != half_open_by_address_.end() &&
-                       same_address->second >= options_.max_half_open_per_address;
-  if (half_open_.size() < options_.cookie_threshold && !crowded) return true;
+  cookies_wanted_ = wanted;
+  return wanted || half_open_.size_of(source) >= options_.max_half_open_per_address;
+}
 
-  const auto* nonce = wire::find<wire::Nonce>(payloads, wire::PayloadType::nonce);
-  if (!nonce) return true;  // refused for its syntax in a moment, without state
+bool Shard::Impl::has_shown_cookie(const wire::Header& header,
+                                   std::span<const wire::Payload> payloads,
+                                   const Datagram& datagram, TimePoint now) {
+  const auto& nonce = *wire::find<wire::Nonce>(payloads, wire::PayloadType::nonce);
   const auto* cookie = wire::find_notify(payloads, NotifyType::cookie);
-  if (cookie && cookies_.verify(cookie->data, nonce->data, datagram.remote, header.spi_i, now))
+  if (cookie && cookies_.verify(cookie->data, nonce.data, datagram.remote, header.spi_i, now))
     return true;
-  event.body = trace::CookieDemanded{datagram.remote, half_open_.size()};
-  emit(std::move(event));
+  tell_of(datagram, trace::CookieDemanded{datagram.remote, half_open_.size()});
   wire::Header unanswered = header;
   unanswered.spi_r = 0;
   ikev2::send_unprotected_notify(*this, unanswered, datagram, NotifyType::cookie,
-                                 cookies_.make(nonce->data, datagram.remote, header.spi_i, now));
+                                 cookies_.make(nonce.data, datagram.remote, header.spi_i, now));
   return false;
+}
+
+// The oldest half-open IKE SAs give way, of the source first that has more than its share: an
+// honest peer needs its own for one round trip only.
+void Shard::Impl::make_room(const IpAddress& source, TimePoint now) {
+  const std::size_t share = options_.max_half_open_per_address * limits::kCookieShare;
+  SaHandle oldest;
+  if (half_open_.size_of(source) >= share)
+    oldest = half_open_.oldest_of(source);
+  else if (half_open_.size() >= options_.max_half_open)
+    oldest = half_open_.oldest();
+  IkeSa* sa = sas_.get(oldest);
+  if (!sa) return;
+  ikev2::emit(*this, *sa, trace::HalfOpenEvicted{sa->remote, half_open_.size()});
+  ikev2::close(*sa, "overload");
+  retire(oldest, now);
+}
+
+// Half-open limits: RFC 7296, 2.6. What has shown a cookie has a share that is large enough for a
+// carrier's NAT with many users; a source whose attempts come to nothing is slowed down, not shut
+// out, for the same reason.
+bool Shard::Impl::admit(const wire::Header& header, std::span<const wire::Payload> payloads,
+                        const Datagram& datagram, TimePoint now) {
+  // Refused for its syntax in a moment, without state.
+  if (!wire::find<wire::Nonce>(payloads, wire::PayloadType::nonce)) return true;
+  const IpAddress source = source_of(datagram.remote.address);
+  if (needs_cookie(source) && !has_shown_cookie(header, payloads, datagram, now)) return false;
+  const std::uint32_t failures = failures_.failures_of(source, now);
+  if (failures >= limits::kMaxFailures && !failures_.spend(source, now)) {
+    tell_of(datagram, trace::SourceSlowed{datagram.remote, failures});
+    return false;
+  }
+  make_room(source, now);
+  return true;
 }
 
 // Bad syntax gets no answer, since anyone could have sent it; RFC 7296, 2.5 wants one to an unknown

@@ -4,13 +4,21 @@
 #include "shard/impl.h"
 
 namespace culvert {
+namespace {
+
+std::uint64_t random_number(Provider& provider) {
+  std::uint8_t octets[8];
+  provider.random(octets);
+  return load_be<std::uint64_t>(octets);
+}
+
+}  // namespace
 
 Shard::Impl::Impl(ShardOptions options, Provider& provider)
-    : options_(options), provider_(provider), cookies_(provider) {
-  std::uint8_t seed[8];
-  provider.random(seed);
-  half_open_ = decltype(half_open_)(16, PeerKeyHash{load_be<std::uint64_t>(seed)});
-}
+    : options_(options),
+      provider_(provider),
+      cookies_(provider),
+      half_open_(random_number(provider)) {}
 
 Output Shard::Impl::poll(TimePoint now) {
   now_ = now;

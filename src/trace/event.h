@@ -140,12 +140,33 @@ struct CookieDemanded {  // as responder
   std::uint64_t half_open = 0;
   CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(half_open))
 };
-struct HalfOpenRefused {
-  static constexpr Info kInfo{"half_open_refused", Level::warning, Group::net,
-                              "ignored IKE_SA_INIT from {remote}: {half_open} half-open IKE SAs"};
+struct CookiesBegin {
+  static constexpr Info kInfo{"cookies_begin", Level::warning, Group::net,
+                              "{half_open} half-open IKE SAs: peers must show a cookie first, "
+                              "until it is half of `cookie_threshold`"};
+  std::uint64_t half_open = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(half_open))
+};
+struct CookiesEnd {
+  static constexpr Info kInfo{"cookies_end", Level::info, Group::net,
+                              "{half_open} half-open IKE SAs: peers need no cookie any more"};
+  std::uint64_t half_open = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(half_open))
+};
+struct HalfOpenEvicted {
+  static constexpr Info kInfo{"half_open_evicted", Level::warning, Group::net,
+                              "{half_open} half-open IKE SAs: the oldest gave way, from {remote}"};
   Endpoint remote;
   std::uint64_t half_open = 0;
   CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(half_open))
+};
+struct SourceSlowed {
+  static constexpr Info kInfo{"source_slowed", Level::warning, Group::net,
+                              "ignored IKE_SA_INIT from {remote}: {failures} IKE SAs from there "
+                              "came to nothing in the last seconds; check its credentials"};
+  Endpoint remote;
+  std::uint32_t failures = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(remote), CULVERT_FIELD(failures))
 };
 struct RetryWithCookie {
   static constexpr Info kInfo{"retry_with_cookie", Level::info, Group::ike,
@@ -458,6 +479,13 @@ struct IkeDeleted {
   std::string_view by;  // as in ikev2::Closed
   CULVERT_FIELDS(CULVERT_FIELD(by))
 };
+struct PeerSlowed {
+  static constexpr Info kInfo{"peer_slowed", Level::warning, Group::ike,
+                              "the peer asks for new keys too often: answered with "
+                              "TEMPORARY_FAILURE until it asks for fewer than {limit} a second"};
+  std::uint32_t limit = 0;
+  CULVERT_FIELDS(CULVERT_FIELD(limit))
+};
 struct LivenessCheck {
   static constexpr Info kInfo{"liveness_check", Level::debug, Group::ike,
                               "asking whether the peer lives"};
@@ -506,18 +534,17 @@ struct Notice {
   CULVERT_FIELDS(CULVERT_FIELD(text))
 };
 
-using Body =
-    std::variant<MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped,
-                 MalformedMessage, Initiating, PeerNotResolved, CookieDemanded, HalfOpenRefused,
-                 RetryWithCookie, RetryWithKe, OtherMethodWanted, NatDetected, NoCommonProposal,
-                 NoConnectionForAddresses, BadPublicValue, IkeEstablished, NoConnectionForIdentity,
-                 NoSecret, WrongSecret, PathChanged, PathsProbed, NoPath, AddressesNotAllowed,
-                 AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
-                 UnexpectedIdentity, ChildEstablished, ChildRekeyed, ChildDeleted,
-                 SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch,
-                 ChildInactive, Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused,
-                 PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice,
-                 InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
+using Body = std::variant<
+    MessageSent, MessageReceived, Retransmitted, ResponseRepeated, MessageDropped, MalformedMessage,
+    Initiating, PeerNotResolved, CookieDemanded, CookiesBegin, CookiesEnd, HalfOpenEvicted,
+    SourceSlowed, PeerSlowed, RetryWithCookie, RetryWithKe, OtherMethodWanted, NatDetected,
+    NoCommonProposal, NoConnectionForAddresses, BadPublicValue, IkeEstablished,
+    NoConnectionForIdentity, NoSecret, WrongSecret, PathChanged, PathsProbed, NoPath,
+    AddressesNotAllowed, AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
+    UnexpectedIdentity, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable,
+    WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
+    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
+    PeerNotice, InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

@@ -63,14 +63,16 @@ IkeSa make_sa(FakeHost& host, StateTag state) {
   sa.remote = {IpAddress::v4(0x7f000002), 500};
   sa.suite.cipher = {Encr::aes_gcm_16, 128, Integ::none};
   sa.suite.prf = Prf::hmac_sha2_256;
-  sa.sk_d = key(32, 1), sa.sk_ei = key(20, 2), sa.sk_er = key(20, 3);
+  IkeKeys keys;
+  keys.sk_d = key(32, 1), keys.sk_ei = key(20, 2), keys.sk_er = key(20, 3);
+  sa.keys = IkeSaKeys(keys);
   sa.expected_request_id = 1;
   switch (state) {
     case StateTag::init_sent: {
       InitSent init;
       init.ke = std::move(*host.provider().generate(Ke::x25519));
       init.nonce = Bytes(32, 9);
-      sa.sk_d.clear();
+      sa.keys = {};
       sa.state = std::move(init);
       break;
     }
@@ -82,8 +84,9 @@ IkeSa make_sa(FakeHost& host, StateTag state) {
       break;
     default: {
       // The only way to a proof is a verified AUTH.
-      AuthMaterial material{key(32, 4),   key(32, 5),  Bytes(32, 6),
-                            Bytes(32, 7), Bytes(9, 8), Bytes(9, 9)};
+      const Key sk_pi = key(32, 4), sk_pr = key(32, 5);
+      AuthMaterial material{SecretPack<2>({sk_pi.view(), sk_pr.view()}), Bytes(32, 6), Bytes(32, 7),
+                            Bytes(9, 8), Bytes(9, 9)};
       SharedSecret secret;
       secret.id = "x";
       secret.secret = SecretBytes(as_bytes("secret"));
