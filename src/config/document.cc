@@ -9,11 +9,13 @@
 #define TOML_MAX_NESTED_VALUES culvert::config::kMaxNesting
 // toml++ asks what kind of white space a character is with a table whose "unreachable" rows can be
 // reached (U+02DA gets there in 3.3). In that one header they mean "none". Its name varies.
+// NOLINTBEGIN(bugprone-macro-parentheses): a header's name has none.
 #if __has_include(<toml++/impl/preprocessor.hpp>)
 #define CULVERT_TOML_IMPL(name) <toml++/impl/name.hpp>
 #else
 #define CULVERT_TOML_IMPL(name) <toml++/impl/name.h>
 #endif
+// NOLINTEND(bugprone-macro-parentheses)
 #include CULVERT_TOML_IMPL(preprocessor)
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE return false

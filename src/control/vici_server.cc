@@ -88,6 +88,7 @@ class Lazy {
 Server::Server(asio::io_context& io, control::Backend& backend, Log log)
     : io_(io), backend_(backend), log_(std::move(log)), commands_(backend), retry_(io) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): nothing but a lack of memory is thrown.
 Server::~Server() { close(); }
 
 std::expected<void, std::string> Server::listen(const Address& address) {
@@ -205,10 +206,10 @@ void Server::publish(const trace::Event& event) {
   Lazy alert([&] { return encode_event("alert", alert_event(event)); });
   Lazy log([&] { return encode_event("log", log_event(event)); });
   Lazy control([&] { return encode_event("control-log", log_event(event)); });
-  for (std::size_t i = 0; i < sessions_.size(); ++i) {
-    if (sessions_[i]->registered("log")) sessions_[i]->send_event(log.octets());
-    if (alerts && sessions_[i]->registered("alert")) sessions_[i]->send_event(alert.octets());
-    if (sessions_[i]->follows(event, level)) sessions_[i]->send_event(control.octets());
+  for (const auto& session : sessions_) {
+    if (session->registered("log")) session->send_event(log.octets());
+    if (alerts && session->registered("alert")) session->send_event(alert.octets());
+    if (session->follows(event, level)) session->send_event(control.octets());
   }
 }
 
@@ -219,8 +220,8 @@ void Server::publish(const UpDown& change) {
                           return backend_.counters(pair);
                         }));
   });
-  for (std::size_t i = 0; i < sessions_.size(); ++i)
-    if (sessions_[i]->registered(name)) sessions_[i]->send_event(segment.octets());
+  for (const auto& session : sessions_)
+    if (session->registered(name)) session->send_event(segment.octets());
 }
 
 void Server::publish(const SaNews& news) {
@@ -230,8 +231,8 @@ void Server::publish(const SaNews& news) {
                           return backend_.counters(pair);
                         }));
   });
-  for (std::size_t i = 0; i < sessions_.size(); ++i)
-    if (sessions_[i]->registered(name)) sessions_[i]->send_event(segment.octets());
+  for (const auto& session : sessions_)
+    if (session->registered(name)) session->send_event(segment.octets());
 }
 
 void Server::close() {

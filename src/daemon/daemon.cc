@@ -207,11 +207,11 @@ void Daemon::drain() {
       break;
     }
     std::visit(
-        [this](auto&& one) {
+        [this](auto& one) {
           using Kind = std::remove_cvref_t<decltype(one)>;
           if constexpr (!std::is_same_v<Kind, WaitUntil>) carry_out(std::move(one));
         },
-        std::move(output));
+        output);
   }
   draining_ = false;
   timer_.set(deadline);

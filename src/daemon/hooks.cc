@@ -96,7 +96,7 @@ std::vector<HookCall> hook_calls(const IkeSaStatus& sa, const ChildSaStatus& chi
 }
 
 Hooks::Hooks(io::EventLoop& loop, Emit emit, io::ProgramRunner::Options options)
-    : emit_(std::move(emit)), runner_(loop, std::move(options)) {}
+    : emit_(std::move(emit)), runner_(loop, options) {}
 
 std::string Hooks::interface_of(const IkeSaStatus& sa, const ChildSaStatus& child, bool up) {
   if (up) return interfaces_[child.reqid] = io::interface_of(sa.local.address);

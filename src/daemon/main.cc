@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 
 #include "daemon/daemon.h"
@@ -75,9 +76,7 @@ int serve(const Arguments& arguments, config::Loaded&& loaded) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app("The Culvert IKE daemon. It stays in the foreground and logs to standard error.",
                "culvertd");
   Arguments arguments;
@@ -98,4 +97,17 @@ int main(int argc, char** argv) {
   else
     fmt::print("{} does not exist; culvertd will wait for vici\n", arguments.config);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fputs("culvertd: ", stderr);
+    std::fputs(error.what(), stderr);
+    std::fputs("\n", stderr);
+    return 1;
+  }
 }

@@ -18,10 +18,10 @@ class NoticeQueue {
 
   explicit NoticeQueue(FileDescriptor event) : event_(std::move(event)) {}
 
-  void push(SadNotice notice) {
+  void push(const SadNotice& notice) {
     const std::lock_guard lock(mutex_);
     if (notices_.size() >= kMaxQueued) return;
-    notices_.push_back(std::move(notice));
+    notices_.push_back(notice);
     if (notices_.size() == 1) signal_event(event_);
   }
   std::vector<SadNotice> take() {

@@ -54,7 +54,8 @@ class PolicyIndex {
   struct KeyHash {
     std::size_t operator()(const Key& key) const {
       constexpr std::uint64_t kOdd = 0x9e37'79b9'7f4a'7c15;
-      std::uint64_t hash = static_cast<std::uint64_t>(key.lengths.remote * 256 + key.lengths.local);
+      std::uint64_t hash = static_cast<std::uint64_t>(key.lengths.remote) * 256 +
+                           static_cast<std::uint64_t>(key.lengths.local);
       for (const Number number : {key.remote, key.local}) {
         hash = (hash ^ static_cast<std::uint64_t>(number)) * kOdd;
         hash = (hash ^ static_cast<std::uint64_t>(number >> 64) ^ (hash >> 32)) * kOdd;

@@ -2,11 +2,11 @@
 // packet is held; the SAD and the SPD are touched by this thread alone.
 #include "esp/worker.h"
 
-#include <signal.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include <algorithm>
+#include <csignal>
+#include <ctime>
 
 namespace culvert::esp {
 namespace {
@@ -17,7 +17,7 @@ constexpr std::size_t kDevicePacketsPerTurn = 256;
 constexpr std::size_t kReceivesPerTurn = 4;
 
 TimePoint clock_now() {
-  timespec now;
+  timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return TimePoint(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
