@@ -215,7 +215,7 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
   expire_children(host, sa, now);
   if (sa.rekey_at <= now) {
     sa.rekey_at = kNever;
-    queue_task(sa, RekeyIke{});
+    if (sa.superseded_at == kNever) queue_task(sa, RekeyIke{});
   }
   const Duration dpd = sa.connection->dpd_delay;
   if (!sa.outstanding && up->queue.empty() && dpd > Duration::zero() &&

@@ -45,7 +45,7 @@ FirstChild first_child(const IkeSa& sa) {
 void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool initial_contact,
                         TimePoint now) {
   sa.state = Established{proof, {}, {}};
-  sa.established = sa.last_inbound = now;
+  sa.established = sa.authenticated = sa.last_inbound = now;
   sa.expires = kNever;
   sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
   schedule_reauthentication(host, sa, now);

@@ -307,6 +307,7 @@ struct IkeSa {
   // over_time: when it is deleted because neither has been done, and the latest such time however
   // often it is rekeyed.
   TimePoint hard_at = kNever, auth_expires = kNever;
+  TimePoint authenticated = kNever;  // itself, or the one that it comes from by rekeying
   TimePoint superseded_at = kNever;  // when it is deleted because the peer has a newer one
   Handle<IkeSa> replaces;  // reauthentication: deleted when this one has the same CHILD SAs
   TimePoint keepalive_at = kNever;  // behind a NAT: when the next NAT-keepalive is due

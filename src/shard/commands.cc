@@ -12,8 +12,10 @@ namespace {
 // Traps lie below the policies of SAs, which have the default priority of 1,000.
 constexpr std::uint32_t kTrapPriority = 2'000;
 
+// By the age of the proof, which rekeying does not renew.
 bool is_younger(const IkeSa& one, const IkeSa& other) {
-  return std::pair(one.established, one.unique_id) > std::pair(other.established, other.unique_id);
+  return std::pair(one.authenticated, one.unique_id) >
+         std::pair(other.authenticated, other.unique_id);
 }
 
 bool wants_trap(const ChildConfig& child) {

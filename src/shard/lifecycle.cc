@@ -135,6 +135,8 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.reauth_at = old.reauth_at;
   sa.auth_expires = old.auth_expires;
   sa.replaces = old.replaces;
+  sa.authenticated = old.authenticated;
+  sa.superseded_at = old.superseded_at;
   sa.peer_nat_t = old.peer_nat_t;
   sa.first_initiator = old.first_initiator;
   if (old.mobility) {

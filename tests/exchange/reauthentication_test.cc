@@ -59,6 +59,25 @@ TEST(Reauthentication, MakesTheNewSaBeforeItBreaksTheOld) {
   EXPECT_TRUE(sads_agree(pair));
 }
 
+TEST(Reauthentication, ARekeyOfTheOldSaDoesNotKeepItAlive) {
+  Pair pair;
+  load_with(pair, [](ConnectionConfig& connection) {
+    connection.rekey_time = 7s;
+    connection.reauth_time = 31s;
+    connection.over_time = 60s;
+  });
+  initiate(pair, "");
+  for (int minute = 0; minute < 10; ++minute) {
+    pair.pass(60s);
+    Rekey ike{{0}, "site", {}};  // the responder's rekeys meet every phase of a reauthentication
+    pair.b.shard->command(std::move(ike), pair.now);
+  }
+  pair.pass(5s);
+  EXPECT_FALSE(pair.a.event<trace::LifetimeOver>());
+  EXPECT_LE(pair.a.shard->statistics().ike_sas, 4u);  // some are just going
+  EXPECT_GE(count_up(pair.a), 2u);
+}
+
 TEST(Reauthentication, PacketsOnTheOldSasAreReceivedForAWhile) {
   Pair pair;
   load_with(pair, [](ConnectionConfig&) {});
