@@ -78,6 +78,11 @@ void move_children(Host& host, IkeSa& old, IkeSa& to) {
   std::ranges::move(std::exchange(old.waiters, {}), std::back_inserter(to.waiters));
   for (Task& task : std::exchange(old.in<Established>()->queue, {}))
     if (!std::holds_alternative<RekeyIke>(task)) queue_task(to, std::move(task));
+  // A reauthentication that is under way ends the successor.
+  if (IkeSa* younger = host.find(old.replaced_by)) {
+    younger->replaces = to.self;
+    to.replaced_by = younger->self;
+  }
   old.rekeyed = true;
   old.rekey_at = old.keepalive_at = kNever;
   to.rival_of = {};

@@ -309,6 +309,7 @@ struct IkeSa {
   TimePoint hard_at = kNever, auth_expires = kNever;
   TimePoint authenticated = kNever;  // itself, or the one that it comes from by rekeying
   TimePoint superseded_at = kNever;  // when it is deleted because the peer has a newer one
+  Handle<IkeSa> replaced_by;         // the one that `replaces` this one
   Handle<IkeSa> replaces;  // reauthentication: deleted when this one has the same CHILD SAs
   TimePoint keepalive_at = kNever;  // behind a NAT: when the next NAT-keepalive is due
   std::unique_ptr<Mobility> mobility;

@@ -211,6 +211,7 @@ void Shard::Impl::hand_over(IkeSa& old, IkeSa& newer) {
     return;
   }
   newer.replaces = old.self;
+  old.replaced_by = newer.self;
   for (const ikev2::ChildSa& child : old.children)
     if (child.is_live()) ikev2::queue_child(newer, child.config, child.scope);
   ikev2::run_next_task(*this, newer, now_);
@@ -233,6 +234,7 @@ void Shard::Impl::reauthenticate(IkeSa& old) {
   sa.local = old.local;
   sa.remote = old.remote;
   sa.replaces = old.self;
+  old.replaced_by = handle;
   by_spi_[sa.spi_i] = handle;
   by_connection_.insert({key_of(connection->name), handle});
   ikev2::initiate(*this, sa, now_);
