@@ -16,7 +16,7 @@ class Traffic:
         self._process.signal(signal.SIGINT)
         self._process.wait()
         text = self._process.own_log_text()
-        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received",
-                                            text).groups())
-        duplicates = re.search(r"\+(\d+) duplicates", text)
-        return sent, sent - received, int(duplicates.group(1)) if duplicates else 0
+        answered = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", text)]
+        # The answers to the last ones were under way when it stopped.
+        sent = max(answered, default=0)
+        return sent, sent - len(set(answered)), len(answered) - len(set(answered))
