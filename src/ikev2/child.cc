@@ -255,8 +255,9 @@ void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, Tim
 }
 
 void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, TimePoint now) {
+  // The oldest first, so that the last of a lineage is the one that goes down.
   while (!sa.children.empty()) {
-    ChildSa& child = sa.children.back();
+    ChildSa& child = sa.children.front();
     if (child.state != ChildState::lingering) {
       stop_sending(host, sa, child, by);
       linger(child, now);
@@ -267,7 +268,7 @@ void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, Ti
     }
     host.own_pair(child.pair, *heir);
     heir->children.push_back(std::move(child));
-    sa.children.pop_back();
+    sa.children.erase(sa.children.begin());
   }
   if (heir) host.touched(*heir);
 }
