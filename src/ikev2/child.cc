@@ -77,6 +77,17 @@ void install_policy(Host& host, const IkeSa& sa, const ChildSa& child) {
   host.apply(std::move(policy));
 }
 
+// A peer that authenticates anew installs its SAs when it has our answer. Until then it receives on
+// those of the IKE SA before.
+constexpr Duration kAnswerUnderWay = std::chrono::seconds(1);
+
+void send_on(Host& host, const IkeSa& sa, ChildSa& child) {
+  child.send_at = kNever;
+  if (!child.config->policies || !child.is_live()) return;
+  child.policy = host.new_policy_id();
+  install_policy(host, sa, child);
+}
+
 void set_lifetime(Host& host, ChildSa& child, TimePoint now) {
   const Lifetime& life = child.config->lifetime;
   schedule_rekey(host, child);
@@ -163,6 +174,7 @@ bool stop_sending(Host& host, IkeSa& sa, ChildSa& child, std::string_view by) {
 
 void linger(ChildSa& child, TimePoint now) {
   child.state = ChildState::lingering;
+  child.send_at = kNever;
   child.expires_at = now + kLinger;
 }
 
@@ -200,10 +212,10 @@ bool install_child(Host& host, IkeSa& sa, const PeerAuthenticated&, const ChildA
                    const ChildNonces& nonces, TimePoint now) {
   ChildSa* child = install_pair(host, sa, agreement, nonces, nullptr, now);
   if (!child) return false;
-  if (child->config->policies) {
-    child->policy = host.new_policy_id();
-    install_policy(host, sa, *child);
-  }
+  if (!nonces.we_initiate && host.has_elder(sa, *child))
+    child->send_at = now + kAnswerUnderWay;
+  else
+    send_on(host, sa, *child);
   emit(host, sa,
        trace::ChildEstablished{to_string(child->local_ts), to_string(child->remote_ts),
                                to_string(child->suite, protocol_of(*child->config)),
@@ -236,6 +248,8 @@ SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated&, SaPa
 void switch_policy(Host& host, IkeSa& sa, SaPairId pair) {
   ChildSa* to = sa.child_by_pair(pair);
   if (!to || !to->is_live() || to->policy || !to->config->policies) return;
+  for (ChildSa& child : sa.children)
+    if (child.lineage == to->lineage) child.send_at = kNever;
   ChildSa* from = policy_holder(sa, to->lineage);
   if (from && from->local_ts == to->local_ts && from->remote_ts == to->remote_ts) {
     to->policy = std::exchange(from->policy, {});
@@ -255,6 +269,10 @@ void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, Tim
 }
 
 void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, TimePoint now) {
+  if (heir) {
+    for (ChildSa& child : heir->children)
+      if (child.send_at != kNever) send_on(host, *heir, child);
+  }
   // The oldest first, so that the last of a lineage is the one that goes down.
   while (!sa.children.empty()) {
     ChildSa& child = sa.children.front();
@@ -283,6 +301,8 @@ void reschedule_child(Host& host, ChildSa& child, TimePoint now) {
 }
 
 void expire_children(Host& host, IkeSa& sa, TimePoint now) {
+  for (ChildSa& child : sa.children)
+    if (child.send_at <= now) send_on(host, sa, child);
   std::vector<SaPairId> due;
   for (const ChildSa& child : sa.children)
     if (child.expires_at <= now ||

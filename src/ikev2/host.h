@@ -67,6 +67,8 @@ class Host {
   virtual bool pfs_is_known(const IkeSa& sa, const ChildConfig& child) const = 0;
   virtual void know_pfs(const IkeSa& sa, const ChildConfig& child) = 0;
 
+  // Whether an SA of another IKE SA with the same peer carries the child's traffic now.
+  virtual bool has_elder(const IkeSa& sa, const ChildSa& child) const = 0;
   // The SA has just been authenticated: uniqueness (`initial_contact`: the peer has no other).
   virtual void authenticated(IkeSa& sa, bool initial_contact) = 0;
   // True when no other IKE SA with the same identities is established: INITIAL_CONTACT may be sent.

@@ -44,7 +44,7 @@ TimePoint IkeSa::next_deadline() const {
   // What a rekeyed IKE SA has left to its successor.
   if (up && !outstanding && !up->queue.empty()) next = TimePoint::min();
   for (const ChildSa& child : children)
-    next = std::min({next, child.expires_at,
+    next = std::min({next, child.expires_at, child.send_at,
                      child.is_live() ? std::min(child.rekey_at, child.idle_at) : kNever});
   if (up && connection->dpd_delay > Duration::zero() && !outstanding)
     next = std::min(next, last_inbound + connection->dpd_delay);

@@ -205,6 +205,23 @@ IkeSa* Shard::Impl::find_newer(const IkeSa& old) {
   return nullptr;
 }
 
+bool Shard::Impl::has_elder(const IkeSa& sa, const ikev2::ChildSa& child) const {
+  // Identities that many peers share have many SAs: the look ends after some.
+  constexpr int kMost = 16;
+  const std::uint64_t key = identity_key(sa);
+  auto at = by_identity_.lower_bound({key, SaHandle{}});
+  for (int seen = 0; at != by_identity_.end() && at->first == key && seen < kMost; ++at, ++seen) {
+    const IkeSa* other = sas_.get(at->second);
+    if (!other || other == &sa || !other->in<ikev2::Established>()) continue;
+    if (std::ranges::any_of(other->children, [&](const ikev2::ChildSa& one) {
+          return one.is_live() && one.policy && one.config->name == child.config->name &&
+                 one.local_ts == child.local_ts && one.remote_ts == child.remote_ts;
+        }))
+      return true;
+  }
+  return false;
+}
+
 void Shard::Impl::hand_over(IkeSa& old, IkeSa& newer) {
   if (sas_.get(newer.replaces)) {
     old.reauth_at = now_ + kReauthenticateAgain;  // it is busy with another one

@@ -79,6 +79,7 @@ class Shard::Impl final : public ikev2::Host {
   bool pfs_is_known(const IkeSa& sa, const ChildConfig& child) const override;
   void know_pfs(const IkeSa& sa, const ChildConfig& child) override;
   void authenticated(IkeSa& sa, bool initial_contact) override;
+  bool has_elder(const IkeSa& sa, const ikev2::ChildSa& child) const override;
   bool is_first_contact(const IkeSa& sa) const override;
   ikev2::FragmentPool& fragment_pool() override { return fragment_pool_; }
   void own_pair(SaPairId pair, const IkeSa& sa) override { pair_owner_[pair] = sa.self; }

@@ -95,6 +95,62 @@ TEST(Reauthentication, PacketsOnTheOldSasAreReceivedForAWhile) {
   EXPECT_TRUE(sads_agree(pair));
 }
 
+// Pairs that the gateway's policies send on.
+std::set<SaPairId> sending(const Gateway& gateway) {
+  std::set<SaPairId> pairs;
+  for (const auto& [id, policy] : gateway.policies) pairs.insert(policy.pair);
+  return pairs;
+}
+
+// The responder's sides: its policies when its answer with the new SAs leaves, and later.
+struct Succession {
+  std::set<SaPairId> before, while_answering, now;
+};
+Succession reauthenticate(Pair& pair, bool silent_afterwards, Duration time) {
+  Succession succession;
+  succession.before = sending(pair.b);
+  bool answered = false;
+  pair.wire = [&](InTransit one) {
+    if (answered && silent_afterwards) return std::vector<InTransit>{};
+    if (pair.b.sad.size() == 4 && !answered) {
+      answered = true;
+      succession.while_answering = sending(pair.b);
+    }
+    return std::vector{std::move(one)};
+  };
+  Rekey command{{4}, "site", {}};
+  command.reauthenticate = true;
+  pair.a.shard->command(std::move(command), pair.now);
+  pair.pass(time);
+  succession.now = sending(pair.b);
+  return succession;
+}
+
+TEST(Reauthentication, TheResponderSendsOnTheNewSasWhenTheInitiatorDeletesTheOld) {
+  Pair pair;
+  load_site(pair);
+  initiate(pair);
+  const auto old = pair.a.shard->list_sas(pair.now).at(0).unique_id;
+  const Succession succession = reauthenticate(pair, false, 500ms);
+  EXPECT_EQ(succession.while_answering, succession.before);
+  EXPECT_EQ(succession.now, succession.before);
+  Terminate command{{5}, {}, {}};
+  command.ike_unique_id = old;
+  pair.a.shard->command(std::move(command), pair.now);
+  pair.pass(100ms);
+  EXPECT_EQ(sending(pair.b).size(), 1u);
+  EXPECT_NE(sending(pair.b), succession.before);
+}
+
+TEST(Reauthentication, TheResponderDoesNotWaitForeverForTheDelete) {
+  Pair pair;
+  load_site(pair);
+  initiate(pair);
+  const Succession succession = reauthenticate(pair, true, 1500ms);
+  EXPECT_EQ(succession.while_answering, succession.before);
+  EXPECT_EQ(succession.now.size(), 2u);
+}
+
 TEST(Reauthentication, AResponderSaysHowLongItBelieves) {
   Pair pair;
   load_with(

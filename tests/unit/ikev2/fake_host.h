@@ -48,6 +48,7 @@ class FakeHost final : public Host {
   IkeSa* find(Handle<IkeSa>) override { return nullptr; }
   void touched(const IkeSa&) override {}
   void authenticated(IkeSa&, bool) override {}
+  bool has_elder(const IkeSa&, const ChildSa&) const override { return false; }
   bool is_first_contact(const IkeSa&) const override { return true; }
   FragmentPool& fragment_pool() override { return fragment_pool_; }
   void own_pair(SaPairId, const IkeSa&) override {}
