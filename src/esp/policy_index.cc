@@ -33,7 +33,7 @@ PolicyIndex::Rank PolicyIndex::rank_of(const CompiledSelector& local,
           port_width(remote),
           port_width(local),
           priority,
-          value};
+          ~value};
 }
 
 void PolicyIndex::insert_entry(const Entry& entry, Family family, const Key& key) {
@@ -42,7 +42,7 @@ void PolicyIndex::insert_entry(const Entry& entry, Family family, const Key& key
   if (bucket.empty()) ++all.shapes[key.lengths];
   const auto at = std::ranges::lower_bound(bucket, entry.rank, {}, &Entry::rank);
   bucket.insert(at, entry);
-  places_[entry.rank.value].push_back({family, key});
+  places_[entry.value].push_back({family, key});
 }
 
 void PolicyIndex::insert(std::uint64_t value, const std::vector<TrafficSelector>& local,
@@ -54,7 +54,7 @@ void PolicyIndex::insert(std::uint64_t value, const std::vector<TrafficSelector>
         continue;
       const CompiledSelector compiled_local(ours), compiled_remote(theirs);
       const Entry entry{rank_of(compiled_local, compiled_remote, priority, value), compiled_local,
-                        compiled_remote};
+                        compiled_remote, value};
       // One prefix is enough for the local side: what it holds too much, matches() takes away.
       const Prefix around = enclosing_prefix(ours.first, ours.last);
       const int bits = theirs.first.bits();
@@ -73,7 +73,7 @@ bool PolicyIndex::erase(std::uint64_t value) {
     Table& all = table(place.family);
     const auto bucket = all.buckets.find(place.key);
     if (bucket == all.buckets.end()) continue;
-    std::erase_if(bucket->second, [&](const Entry& entry) { return entry.rank.value == value; });
+    std::erase_if(bucket->second, [&](const Entry& entry) { return entry.value == value; });
     if (!bucket->second.empty()) continue;
     all.buckets.erase(bucket);
     const auto shape = all.shapes.find(place.key.lengths);
@@ -104,13 +104,13 @@ std::optional<std::uint64_t> PolicyIndex::find(const PacketSide& local, const Pa
     for (const Entry& entry : *entries) {
       if (best && best->rank < entry.rank) break;
       if (!entry.local.matches(local) || !entry.remote.matches(remote)) continue;
-      if (admits && !admits(entry.rank.value)) continue;
+      if (admits && !admits(entry.value)) continue;
       best = &entry;
       break;
     }
   }
   if (!best) return std::nullopt;
-  return best->rank.value;
+  return best->value;
 }
 
 bool PolicyIndex::partly_covers(const PacketSide& local, const PacketSide& remote) const {

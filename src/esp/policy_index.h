@@ -1,6 +1,7 @@
 // The outbound policy database in the order of decision: narrower selectors win, then the lower
-// priority, then the lower id. Indexed by the prefixes of both addresses, so that a lookup costs as
-// many hash probes as there are different pairs of prefix lengths, however many policies there are.
+// priority, then the higher id: of two IKE SAs with one peer, the newer. Indexed by the prefixes of
+// both addresses, so that a lookup costs as many hash probes as there are different pairs of prefix
+// lengths, however many policies there are.
 #pragma once
 
 #include <functional>
@@ -32,12 +33,13 @@ class PolicyIndex {
     bool any_protocol;
     std::uint16_t remote_ports, local_ports;
     std::uint32_t priority;
-    std::uint64_t value;
+    std::uint64_t age;  // ~value
     auto operator<=>(const Rank&) const = default;
   };
   struct Entry {
     Rank rank;
     CompiledSelector local, remote;
+    std::uint64_t value;
 
     bool partial() const { return !rank.any_protocol || !local.any_port() || !remote.any_port(); }
   };

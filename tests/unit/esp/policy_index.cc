@@ -34,15 +34,15 @@ TEST(PolicyIndex, NarrowerSelectorsWin) {
   EXPECT_EQ(index.find(side("10.9.1.1"), side("10.2.2.2")), 3u);
 }
 
-TEST(PolicyIndex, ThenTheLowerPriorityThenTheLowerId) {
+TEST(PolicyIndex, ThenTheLowerPriorityThenTheNewer) {
   PolicyIndex index;
   index.insert(7, {net("10.0.0.0/8")}, {net("fd00::/8"), net("10.0.0.0/8")}, 5);
   index.insert(8, {net("10.0.0.0/8")}, {net("10.0.0.0/8")}, 4);
   index.insert(9, {net("10.0.0.0/8")}, {net("10.0.0.0/8")}, 4);
-  EXPECT_EQ(index.find(side("10.1.1.1"), side("10.2.2.2")), 8u);
-  index.erase(8);
   EXPECT_EQ(index.find(side("10.1.1.1"), side("10.2.2.2")), 9u);
   index.erase(9);
+  EXPECT_EQ(index.find(side("10.1.1.1"), side("10.2.2.2")), 8u);
+  index.erase(8);
   EXPECT_EQ(index.find(side("10.1.1.1"), side("10.2.2.2")), 7u);
 }
 
