@@ -32,7 +32,7 @@ void Inbound::received(OuterSocket::Kind kind, const Received& buffer, TimePoint
   if (kind != OuterSocket::Kind::udp) {
     const bool ah = kind == OuterSocket::Kind::raw_ah;
     return packet(ah ? IpsecProtocol::ah : IpsecProtocol::esp,
-                  {nullptr, buffer.remote, buffer.local.address, false, buffer.traffic_class},
+                  {buffer.remote, buffer.local.address, false, buffer.traffic_class},
                   buffer.headers, buffer.data, now);
   }
   MutableBytes rest = buffer.data;
@@ -50,9 +50,8 @@ void Inbound::datagram(const Received& buffer, MutableBytes octets, TimePoint no
   if (octets.size() < kNonEspMarker) return add_relaxed(context_.drops.malformed);
   if (load_be<std::uint32_t>(octets.data()) == 0)
     return ike_sink_(Datagram{buffer.local, buffer.remote, octets.subspan(kNonEspMarker)});
-  packet(IpsecProtocol::esp,
-         {nullptr, buffer.remote, buffer.local.address, true, buffer.traffic_class}, {}, octets,
-         now);
+  packet(IpsecProtocol::esp, {buffer.remote, buffer.local.address, true, buffer.traffic_class}, {},
+         octets, now);
 }
 
 InboundSa* Inbound::find(std::uint32_t spi) {
@@ -77,16 +76,18 @@ MutableBytes Inbound::copy_for_ah(ByteView headers, ByteView octets) {
   return copy;
 }
 
-void Inbound::packet(IpsecProtocol protocol, Run from, ByteView headers, MutableBytes octets,
-                     TimePoint now) {
+void Inbound::packet(IpsecProtocol protocol, const Origin& from, ByteView headers,
+                     MutableBytes octets, TimePoint now) {
   const bool ah = protocol == IpsecProtocol::ah;
   if (octets.size() < (ah ? kAhHeader : kEspHeader)) return add_relaxed(context_.drops.malformed);
-  InboundSa* sa = find(load_be<std::uint32_t>(octets.data() + (ah ? 4 : 0)));
+  const auto spi = load_be<std::uint32_t>(octets.data() + (ah ? 4 : 0));
+  InboundSa* sa = find(spi);
+  if (!sa) early_.keep(protocol, spi, from, headers, octets, now);
   if (!sa || sa->protocol != protocol) return add_relaxed(context_.drops.unknown_spi);
   if (sa->usage.exhausted()) return add_relaxed(context_.drops.no_sa);
-  from.sa = sa;
-  if (run_ != from || ops_.size() == kMaxBurst) finish_run(now);
-  run_ = from;
+  const Run run{sa, from};
+  if (run_ != run || ops_.size() == kMaxBurst) finish_run(now);
+  run_ = run;
   if (ah) octets = copy_for_ah(headers, octets);
   if (octets.empty()) return add_relaxed(context_.drops.malformed);
   CryptoOp op;
@@ -101,6 +102,14 @@ void Inbound::packet(IpsecProtocol protocol, Run from, ByteView headers, Mutable
     default:
       return add_relaxed(context_.drops.malformed);
   }
+}
+
+void Inbound::release_early(IpsecProtocol protocol, std::uint32_t spi, TimePoint now) {
+  early_.release(protocol, spi, now, [&](EarlyPacket& early) {
+    context_.drops.unknown_spi.fetch_sub(1, std::memory_order_relaxed);
+    packet(protocol, early.from, early.headers, early.octets, now);
+  });
+  flush(now);
 }
 
 void Inbound::finish_run(TimePoint now) {
@@ -139,7 +148,7 @@ bool Inbound::accept(InboundSa& sa, const CryptoOp& op, ByteView headers, TimePo
       return true;
   }
   // Only the newest packet tells where the peer is: an old one may have been held back.
-  if (opened.newest && run_.udp && run_.remote != sa.remote) report_source(sa, now);
+  if (opened.newest && run_.from.udp && run_.from.remote != sa.remote) report_source(sa, now);
   deliver(sa, opened.next_header, opened.payload, headers);
   return true;
 }
@@ -149,7 +158,7 @@ bool Inbound::accept(InboundSa& sa, const CryptoOp& op, ByteView headers, TimePo
 void Inbound::report_source(InboundSa& sa, TimePoint now) {
   if (now < sa.next_mapping) return;
   sa.next_mapping = now + kMappingInterval;
-  context_.notices.push(MappingChange{sa.pair, run_.remote});
+  context_.notices.push(MappingChange{sa.pair, run_.from.remote});
 }
 
 MutableBytes Inbound::scratch(std::size_t size) {
@@ -181,7 +190,7 @@ std::optional<MutableBytes> Inbound::expand(const InboundSa& sa, MutableBytes pa
 // new ones where the kernel does not show them, in front of the payload.
 MutableBytes Inbound::restore_headers(std::uint8_t next_header, MutableBytes payload,
                                       ByteView headers) {
-  const bool v4 = run_.local.is_v4();
+  const bool v4 = run_.from.local.is_v4();
   const std::size_t fixed = v4 ? ip::kIpv4Header : ip::kIpv6Header;
   const std::size_t size = headers.empty() ? fixed : headers.size();
   if (size + payload.size() > kMaxPacket) return {};
@@ -193,8 +202,9 @@ MutableBytes Inbound::restore_headers(std::uint8_t next_header, MutableBytes pay
     std::ranges::copy(payload, packet.begin() + static_cast<std::ptrdiff_t>(size));
   }
   if (headers.empty()) {
-    write_ip_header({run_.remote.address, run_.local, next_header, run_.traffic_class},
-                    payload.size(), packet.data());
+    write_ip_header(
+        {run_.from.remote.address, run_.from.local, next_header, run_.from.traffic_class},
+        payload.size(), packet.data());
     return packet;
   }
   std::ranges::copy(headers, packet.begin());
@@ -206,7 +216,7 @@ MutableBytes Inbound::restore_headers(std::uint8_t next_header, MutableBytes pay
 // RFC 4301, 5.1.2 and RFC 6040, 4.2; false: the packet has to go.
 bool Inbound::take_over_outer_header(const InboundSa& sa, MutableBytes packet,
                                      const IpPacket& parsed) {
-  const std::uint8_t inner = parsed.traffic_class, outer = run_.traffic_class;
+  const std::uint8_t inner = parsed.traffic_class, outer = run_.from.traffic_class;
   std::uint8_t result = inner;
   if (sa.copy_ecn) {
     const auto ecn = ecn_decapsulate(inner, outer);
@@ -246,7 +256,7 @@ void Inbound::deliver(InboundSa& sa, std::uint8_t next_header, MutableBytes payl
   const MutableBytes packet = payload.first(parsed->length);  // RFC 4303, 2.7: TFC padding goes
   if (!transport && !take_over_outer_header(sa, packet, *parsed))
     return add_relaxed(context_.drops.ecn);
-  if (transport && run_.udp) rewrite_l4_checksum(packet, *parsed);
+  if (transport && run_.from.udp) rewrite_l4_checksum(packet, *parsed);
   sa.usage.count(packet.size());
   coalescer_.add(packet, *parsed);
 }

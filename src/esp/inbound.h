@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "esp/coalescer.h"
+#include "esp/early_packets.h"
 #include "esp/ipcomp.h"
 #include "esp/sockets.h"
 #include "esp/worker_context.h"
@@ -19,6 +20,8 @@ class Inbound : private Coalescer::Sink {
 
   // Takes one received buffer; its octets stay put until flush().
   void received(OuterSocket::Kind kind, const Received& buffer, TimePoint now);
+  // Takes the packets that came before their SA, which has just been installed.
+  void release_early(IpsecProtocol protocol, std::uint32_t spi, TimePoint now);
   // Opens and writes what is held. To be called before the buffers are used again.
   void flush(TimePoint now);
 
@@ -30,16 +33,13 @@ class Inbound : private Coalescer::Sink {
   // Packets of one SA from one source that are opened together.
   struct Run {
     InboundSa* sa = nullptr;
-    Endpoint remote;
-    IpAddress local;
-    bool udp = false;
-    std::uint8_t traffic_class = 0;
+    Origin from;
     bool operator==(const Run&) const = default;
   };
 
   void datagram(const Received& buffer, MutableBytes octets, TimePoint now);
   // A packet of `protocol`; `headers` stand in front of it where the kernel shows them.
-  void packet(IpsecProtocol protocol, Run from, ByteView headers, MutableBytes octets,
+  void packet(IpsecProtocol protocol, const Origin& from, ByteView headers, MutableBytes octets,
               TimePoint now);
   MutableBytes copy_for_ah(ByteView headers, ByteView octets);
   InboundSa* find(std::uint32_t spi);
@@ -60,6 +60,7 @@ class Inbound : private Coalescer::Sink {
   std::uint16_t nat_t_port_;
   Coalescer coalescer_;
   Decompressor decompressor_;
+  EarlyPackets early_;
   Run run_;
   std::vector<CryptoOp> ops_;
   std::vector<ByteView> headers_;  // of each op

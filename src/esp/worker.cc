@@ -31,6 +31,17 @@ std::optional<Outbound::Release> release_of(const SadOp& op) {
   return std::nullopt;
 }
 
+// The inbound SA that `op` brings.
+struct Arrival {
+  IpsecProtocol protocol;
+  std::uint32_t spi;
+};
+std::optional<Arrival> arrival_of(const SadOp& op) {
+  const auto* install = std::get_if<InstallSa>(&op);
+  if (!install || install->direction != Direction::in) return std::nullopt;
+  return Arrival{install->protocol, install->spi};
+}
+
 }  // namespace
 
 Worker::Worker(const WorkerOptions& options, Tun& tun, std::vector<OuterSocket>& sockets,
@@ -84,12 +95,14 @@ Result<> Worker::apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics) {
   Result<> result;
   {
     const auto release = release_of(op);
+    const auto arrival = arrival_of(op);
     const std::lock_guard lock(turn_);
     result = database_.apply(std::move(op), std::move(statistics));
     inbound_count_ = database_.inbound_count();
     outbound_count_ = database_.outbound_count();
     adapt_device_mtu();
     if (result && release) outbound_.release_held(*release, clock_now());
+    if (result && arrival) inbound_.release_early(arrival->protocol, arrival->spi, clock_now());
   }
   if (--guests_ == 0) guests_.notify_one();
   return result;

@@ -117,7 +117,7 @@ class Lifetimes(unittest.TestCase):
         self.pair.load(again, LONG_CHILDREN)
         self.pair.charon.initiate("net")
         self.assertIn("received AUTH_LIFETIME of 12s", self.pair.charon.log_text())
-        # charon ends the old IKE SA when the lifetime is over, with the new one still under way: what
+        # charon ends the old IKE SA when the lifetime is over, the new one still under way: what
         # is sent in between is lost, and nothing later.
         harness.wait_for(self.count_changes(self.ike_ids, 2), 30, "a new IKE SA")
         harness.wait_for(lambda: self.pair.culvert.has_child("net"), 10, "its CHILD SA")

@@ -240,6 +240,41 @@ TEST_F(Path, ReplaysAndForgeriesAreCounted) {
   EXPECT_EQ(b.drops.unknown_spi.load(), 1u);
 }
 
+// Seals `count` packets at a while b has no SA for them.
+void send_early(End& a, End& b, int count) {
+  EXPECT_TRUE(b.apply(DeleteSa{kPair, Direction::in}));
+  for (int i = 0; i < count; ++i) a.send({}, udp_packet({}, pattern(100)));
+  b.receive();
+  EXPECT_TRUE(b.device.packets.empty());
+  EXPECT_EQ(b.drops.unknown_spi.load(), static_cast<std::uint64_t>(count));
+}
+
+TEST_F(Path, PacketsThatComeBeforeTheirSaAreKeptForAMoment) {
+  send_early(a, b, 3);
+  ASSERT_TRUE(b.apply(sa(Direction::in)));
+  b.inbound.release_early(IpsecProtocol::ah, sa(Direction::in).spi, b.now);
+  EXPECT_TRUE(b.device.packets.empty());
+  for (int i = 0; i < 2; ++i)
+    b.inbound.release_early(IpsecProtocol::esp, sa(Direction::in).spi, b.now);
+  EXPECT_EQ(b.device.packets.size(), 3u);
+  EXPECT_EQ(b.drops.unknown_spi.load(), 0u);
+  EXPECT_EQ(b.statistics->replayed.load(), 0u);
+}
+
+TEST_F(Path, EarlyPacketsAreForgotten) {
+  send_early(a, b, EarlyPackets::kPackets + 5);
+  ASSERT_TRUE(b.apply(sa(Direction::in)));
+  b.inbound.release_early(IpsecProtocol::esp, sa(Direction::in).spi, b.now);
+  EXPECT_EQ(b.device.packets.size(), EarlyPackets::kPackets) << "the first made room";
+  b.device.packets.clear();
+  b.drops.unknown_spi = 0;
+  send_early(a, b, 1);
+  ASSERT_TRUE(b.apply(sa(Direction::in)));
+  b.now += EarlyPackets::kLifetime + std::chrono::milliseconds(1);
+  b.inbound.release_early(IpsecProtocol::esp, sa(Direction::in).spi, b.now);
+  EXPECT_TRUE(b.device.packets.empty());
+}
+
 TEST_F(Path, TooBigPacketsAreAnswered) {
   const std::size_t limit = a.database.outbound(kPair)->inner_limit;
   EXPECT_EQ(limit, 1'438u);  // 1500 - 20 - 8 - 8 - 8 - 2 - 16
