@@ -172,8 +172,10 @@ std::optional<InnerPacket> Plane::receive(const EspPacket& packet, const Endpoin
   if (key_octets(sa.keys) != packet.keys || sa.cipher != packet.cipher) return std::nullopt;
   Use& use = use_.at(key);
   if (!use.seen.insert(packet.sequence).second || !count(key, now)) return std::nullopt;
-  if (packet.udp_encap && sa.remote != from) notices_.push_back(MappingChange{sa.pair, from});
-  if (use.last_activity == TimePoint::min() || now - use.last_activity >= kNoticeInterval) {
+  const bool in_place = packet.udp_encap ? sa.remote == from : sa.remote.address == from.address;
+  if (packet.udp_encap && !in_place) notices_.push_back(MappingChange{sa.pair, from});
+  if (in_place &&
+      (use.last_activity == TimePoint::min() || now - use.last_activity >= kNoticeInterval)) {
     use.last_activity = now;
     notices_.push_back(Activity{sa.pair});
   }

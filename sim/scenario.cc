@@ -38,6 +38,7 @@ class Scenario {
   void heal();
   void rest();
   void expect_agreement();
+  void expect_no_duplicates();
   void expect_kept_up();
   void expect_delivery();
   void end();
@@ -295,6 +296,22 @@ void Scenario::expect_agreement() {
   for (std::string& text : found) world_.checkers().report("sad-agreement", std::move(text));
 }
 
+// Where both sides keep a tunnel up, it is one tunnel, but for moments of rekeying.
+void Scenario::expect_no_duplicates() {
+  std::vector<std::string> found;
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    found.clear();
+    for (const Tunnel& tunnel : topology_.tunnels)
+      for (const TunnelSide& side : tunnel.sides)
+        if (tunnel.is_kept(0) && tunnel.is_kept(1))
+          std::ranges::move(duplicates(world_.hosts()[side.host], tunnel.name, world_.now()),
+                            std::back_inserter(found));
+    if (found.empty()) return;
+    world_.run_until(world_.now() + 1s);
+  }
+  for (std::string& text : found) world_.checkers().report("duplicate", std::move(text));
+}
+
 void Scenario::expect_kept_up() {
   for (const Tunnel& tunnel : topology_.tunnels) {
     for (int side = 0; side < 2; ++side) {
@@ -387,6 +404,7 @@ RunResult Scenario::run() {
   heal();
   rest();
   expect_agreement();
+  expect_no_duplicates();
   expect_kept_up();
   expect_delivery();
   end();

@@ -128,6 +128,25 @@ std::vector<std::string> leftovers(World& world, std::size_t index) {
   return found;
 }
 
+std::vector<std::string> duplicates(const Host& host, const std::string& connection,
+                                    TimePoint now) {
+  std::vector<std::string> found;
+  std::size_t ikes = 0;
+  std::set<std::string> children;
+  for (const IkeSaStatus& sa : host.shard->list_sas(host.clock.local(now))) {
+    if (sa.name != connection || sa.state != "ESTABLISHED") continue;
+    ++ikes;
+    for (const ChildSaStatus& one : sa.children)
+      if (one.state == "INSTALLED" &&
+          !children.insert(one.name + to_string(one.local_ts) + to_string(one.remote_ts)).second)
+        found.push_back(fmt::format("{} has two CHILD SAs {} of {} with the same selectors",
+                                    host.setup.name, one.name, connection));
+  }
+  if (ikes > 1)
+    found.push_back(fmt::format("{} has {} IKE SAs of {}", host.setup.name, ikes, connection));
+  return found;
+}
+
 bool child_is_up(const Host& host, const std::string& connection, const std::string& child,
                  TimePoint now) {
   if (!host.alive()) return false;

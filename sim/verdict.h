@@ -18,6 +18,9 @@ std::vector<std::string> leftovers(World& world, std::size_t host);
 
 // True when the host has an established IKE SA of the connection with an installed CHILD SA of
 // this name.
+// IKE SAs and CHILD SAs of a connection beside those that do.
+std::vector<std::string> duplicates(const Host& host, const std::string& connection, TimePoint now);
+
 bool child_is_up(const Host& host, const std::string& connection, const std::string& child,
                  TimePoint now);
 

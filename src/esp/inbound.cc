@@ -122,7 +122,11 @@ void Inbound::finish_run(TimePoint now) {
   headers_.clear();
   if (!authentic) return;
   sa.usage.publish(sa.statistics->in, now);
-  if (now >= sa.next_activity) {
+  // RFC 4555, 3.12: what comes from elsewhere does not show that the peer knows where we are.
+  const Origin& from = run_.from;
+  const bool in_place =
+      from.remote.address == sa.remote.address && (!from.udp || from.remote.port == sa.remote.port);
+  if (in_place && now >= sa.next_activity) {
     sa.next_activity = now + std::chrono::seconds(1);
     context_.notices.push(Activity{sa.pair});
   }

@@ -36,6 +36,10 @@ void create_for_peer(Host& host, IkeSa& sa, const Inbound& in) {
                      {nonce_of(in), answer->nonce, answer->half.secret.view(), false}, in.now))
     return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
   host.know_pfs(sa, *answer->agreement.config);
+  if (auto* request = std::get_if<ChildRequest>(&sa.in<Established>()->in_flight);
+      request && !request->rekeys && request->offer.config->name == answer->agreement.config->name)
+    request->rival =
+        ChildRival{to_bytes(lower_nonce(nonce_of(in), answer->nonce)), sa.children.back().pair};
   send_child_response(host, sa, in, *answer);
 }
 
@@ -45,6 +49,17 @@ bool asks_too_often(Host& host, IkeSa& sa, std::uint32_t cost, TimePoint now) {
   if (over && !sa.meter.over) emit(host, sa, trace::PeerSlowed{limits::kChildRequestsPerSecond});
   sa.meter.over = over;
   return over;
+}
+
+// Both sides have asked for the same CHILD SA at once, and one is enough. As with rekeys (RFC 7296,
+// 2.8.1), the exchange with the lowest nonce loses; a side that has not seen the other's request
+// while its own was out leaves the decision to the other, so either may delete the loser.
+void settle_twins(IkeSa& sa, const ChildRival& theirs, SaPairId ours, ByteView our_lowest) {
+  const ChildSa* a = sa.child_by_pair(theirs.pair);
+  const ChildSa* b = sa.child_by_pair(ours);
+  if (!a || !b || is_ending(sa, *a) || a->local_ts != b->local_ts || a->remote_ts != b->remote_ts)
+    return;
+  queue_task(sa, DeleteChild{is_lower(our_lowest, theirs.lowest_nonce) ? ours : theirs.pair});
 }
 
 // RFC 7296, 2.25.2: while we rekey or close the IKE SA, nothing else is begun.
@@ -123,6 +138,9 @@ std::optional<ChildGrant> read_child_response(Host& host, IkeSa& sa, const Child
 }
 
 void send_create_child_sa(Host& host, IkeSa& sa, const CreateChild& task, TimePoint now) {
+  // The peer may have asked for it while the task waited.
+  if (covers(sa, task.config->name, task.scope))
+    return finish_waiters(host, sa, task.config->name, true);
   if (!send_child_request(host, sa, task, {}, {}, now))
     finish_waiters(host, sa, task.config->name, false);
 }
@@ -151,6 +169,9 @@ void handle_create_child_sa_response(Host& host, IkeSa& sa, const Inbound& in) {
                                {request.nonce, grant->nonce, grant->secret.view(), true}, in.now))
     return finish_waiters(host, sa, config->name, false);
   host.know_pfs(sa, *config);
+  if (request.rival)
+    settle_twins(sa, *request.rival, sa.children.back().pair,
+                 lower_nonce(request.nonce, grant->nonce));
   if (auto rest = remainder(request.offer, grant->agreement, in.payloads))
     queue_task(sa, CreateChild{config, Ke::none, std::move(rest)});
 }

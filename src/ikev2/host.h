@@ -26,6 +26,8 @@ class Host {
   virtual void finished(CommandId command, bool success, const std::string& explanation) = 0;
   // A child is not there that a connection which is kept up should have: it is tried again later.
   virtual void child_missing(const IkeSa& sa) = 0;
+  // The peer is closing the CHILD SA, and there is no other of its kind: its close_action is due.
+  virtual void child_closing(const IkeSa& sa, const ChildSa& child) = 0;
   virtual void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) = 0;
   // For whoever watches: the successor has taken over; the two are among sa.children; the endpoints
   // are about to become these.

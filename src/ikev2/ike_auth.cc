@@ -176,7 +176,8 @@ void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now) {
 
   Payloads payloads;
   payloads.emplace_back(PayloadType::id_i, id_i);
-  if (host.is_first_contact(sa)) payloads.push_back(make_notify(NotifyType::initial_contact));
+  if (sa.connection->unique != Unique::never && host.is_first_contact(sa))
+    payloads.push_back(make_notify(NotifyType::initial_contact));
   if (!is_pattern(wanted)) payloads.emplace_back(PayloadType::id_r, to_wire(wanted));
   payloads.emplace_back(PayloadType::auth, std::move(*signature));
   std::optional<ChildOffer> offer;
@@ -217,6 +218,9 @@ void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   }
   const bool initial_contact =
       wire::find_notify(in.payloads, NotifyType::initial_contact) != nullptr;
+  if (sa.connection->unique == Unique::keep && !initial_contact && !host.is_first_contact(sa))
+    return refuse(host, sa, in, NotifyType::authentication_failed,
+                  trace::SecondSaRefused{to_string(sa.remote_id)});
   become_established(host, sa, *proof, initial_contact, in.now);
   accept_mobike(host, sa, in.payloads);
   Payloads payloads;

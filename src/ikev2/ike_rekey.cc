@@ -139,11 +139,14 @@ TimePoint next_ike_rekey(Host& host, const ConnectionConfig& connection, TimePoi
          jitter(host, std::min(connection.rand_time, connection.rekey_time));
 }
 
-void concede_ike_rekey(Host& host, IkeSa& sa) {
-  auto* up = sa.in<Established>();
+IkeSa* successor_by_peer(Host& host, const IkeSa& sa) {
+  const auto* up = sa.in<Established>();
   const auto* request = up ? std::get_if<IkeRequest>(&up->in_flight) : nullptr;
-  IkeSa* rival = request && request->rival ? host.find(request->rival->sa) : nullptr;
-  if (rival) move_children(host, sa, *rival);
+  return request && request->rival ? host.find(request->rival->sa) : nullptr;
+}
+
+void concede_ike_rekey(Host& host, IkeSa& sa) {
+  if (IkeSa* rival = successor_by_peer(host, sa)) move_children(host, sa, *rival);
 }
 
 void settle_by_use(Host& host, IkeSa& sa, std::span<const wire::Payload> payloads) {

@@ -16,6 +16,8 @@ namespace culvert::ikev2 {
 void send_ike_rekey(Host& host, IkeSa& sa, const RekeyIke& task, TimePoint now);
 void handle_ike_rekey_request(Host& host, IkeSa& sa, const Inbound& in);
 void handle_ike_rekey_response(Host& host, IkeSa& sa, const Inbound& in);
+// What the peer's rekey made while ours, whose answer is not here, is out; nullptr: nothing.
+IkeSa* successor_by_peer(Host& host, const IkeSa& sa);
 // The SA ends while our own rekey of it is out: if the peer's rekey stands, the CHILD SAs go there.
 void concede_ike_rekey(Host& host, IkeSa& sa);
 // Called for each request on an IKE SA that the peer made by a rekey of its own while ours was out:

@@ -56,9 +56,12 @@ void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, P
       continue;
     }
     if (child->state != ChildState::deleting) ours.push_back(child->spi_in);
-    const ChildConfigRef config = child->config;
+    const bool last = std::ranges::none_of(sa.children, [&](const ChildSa& other) {
+      return other.pair != child->pair && other.config->name == child->config->name &&
+             !other.is_going();
+    });
+    if (last && !child->is_going()) host.child_closing(sa, *child);
     remove_child(host, sa, child->pair, "peer", now);
-    if (!has_live_child(sa, config->name)) host.child_missing(sa);
   }
   if (!ours.empty())
     answer.emplace_back(PayloadType::delete_, wire::Delete::child_sas(payload.protocol, ours));

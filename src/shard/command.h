@@ -36,7 +36,8 @@ struct Rekey {
 };
 
 // Replaces the connection of the same name. SAs that exist keep the configuration they were made
-// with. start and trap actions of its children are carried out; keep_up too.
+// with, except that a changed connection's children with start_action = start are closed. start and
+// trap actions of its children are carried out; keep_up too.
 struct LoadConnection {
   ConnectionRef connection;
 };
@@ -46,7 +47,7 @@ struct UpdateConnection {
   ConnectionRef connection;
   std::vector<std::string> renew;
 };
-// Its SAs stay; its traps go.
+// Its SAs stay, except those of children with start_action = start; its traps go.
 struct UnloadConnection {
   CommandId id;
   std::string name;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ikev2/child.h"
+#include "ikev2/ike_rekey.h"
 #include "ikev2/ike_sa_init.h"
 #include "ikev2/tasks.h"
 #include "shard/impl.h"
@@ -129,7 +130,11 @@ void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
   for (const ChildConfig* child : children) waiters.push_back({command, child->name, scope});
   if (waiters.empty()) waiters.push_back({command, {}});
   expect(command, static_cast<std::uint32_t>(waiters.size()));
+  bring_up(connection, std::move(waiters), now);
+}
 
+void Shard::Impl::bring_up(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
+                           TimePoint now) {
   if (IkeSa* sa = find_sa_of(connection))
     return bring_up_on(*sa, connection, std::move(waiters), now);
   for (auto& [job, pending] : resolving_)
@@ -157,6 +162,9 @@ void Shard::Impl::complete(JobId job, PeerResolution&& answer, TimePoint now) {
   if (at == resolving_.end()) return;
   PendingStart pending = std::move(at->second);
   resolving_.erase(at);
+  // The peer may have been quicker.
+  if (IkeSa* sa = find_sa_of(pending.connection))
+    return bring_up_on(*sa, pending.connection, std::move(pending.waiters), now);
   if (!answer.remote.is_none() && !answer.local.is_none())
     return start(pending.connection, std::move(pending.waiters), answer.local, answer.remote, now);
   trace::Event event;
@@ -164,11 +172,9 @@ void Shard::Impl::complete(JobId job, PeerResolution&& answer, TimePoint now) {
   event.body = trace::PeerNotResolved{std::move(answer.error)};
   const std::string why = trace::sentence_of(event);
   emit(std::move(event));
+  try_again(pending.connection, pending.waiters, now);
   for (const ikev2::Waiter& waiter : pending.waiters) finished(waiter.command, false, why);
-  if (!pending.connection->keep_up || shutting_down_) return;
-  Restart& restart = restarts_[pending.connection->name];
-  restart.at = now + std::chrono::seconds(10);
-  restart_timers_.schedule(restart.at, pending.connection->name);
+  restart_later(pending.connection->name, false, now);
 }
 
 void Shard::Impl::start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
@@ -206,11 +212,10 @@ IkeSa* Shard::Impl::find_newer(const IkeSa& old) {
 }
 
 bool Shard::Impl::has_elder(const IkeSa& sa, const ikev2::ChildSa& child) const {
-  // Identities that many peers share have many SAs: the look ends after some.
-  constexpr int kMost = 16;
   const std::uint64_t key = identity_key(sa);
   auto at = by_identity_.lower_bound({key, SaHandle{}});
-  for (int seen = 0; at != by_identity_.end() && at->first == key && seen < kMost; ++at, ++seen) {
+  for (int seen = 0; at != by_identity_.end() && at->first == key && seen < kMostAlike;
+       ++at, ++seen) {
     const IkeSa* other = sas_.get(at->second);
     if (!other || other == &sa || !other->in<ikev2::Established>()) continue;
     if (std::ranges::any_of(other->children, [&](const ikev2::ChildSa& one) {
@@ -269,7 +274,10 @@ void Shard::Impl::terminate_ike(CommandId command, IkeSa& sa, bool force, TimePo
     // By force, the peer is told only when the window allows it at once (RFC 7296, 2.3).
     ikev2::queue_ike_delete(sa);
     ikev2::run_next_task(*this, sa, now);
-    if (force) ikev2::close(sa, "us");
+    if (force) {
+      if (IkeSa* rival = ikev2::successor_by_peer(*this, sa)) terminate_ike({}, *rival, true, now);
+      ikev2::close(sa, "us");
+    }
   }
   settle(sa.self, now);
 }
@@ -303,7 +311,11 @@ Shard::Impl::Selection Shard::Impl::select(const C& command) {
 
 void Shard::Impl::run(Terminate&& command, TimePoint now) {
   const Selection selection = select(command);
-  if (selection.empty()) return done(command.id, false, "no matching SAs to terminate found");
+  const bool cancelled = !command.connection.empty() && command.child.empty() &&
+                         !command.ike_unique_id && !command.child_unique_id &&
+                         cancel_restart(command.connection, "terminated");
+  if (selection.empty())
+    return done(command.id, cancelled, cancelled ? "" : "no matching SAs to terminate found");
   expect(command.id, 1);  // keeps the command open until all parts are under way
   for (const SaHandle handle : selection.ikes)
     if (IkeSa* sa = sas_.get(handle)) terminate_ike(command.id, *sa, command.force, now);
@@ -337,7 +349,11 @@ void Shard::Impl::run(Rekey&& command, TimePoint now) {
 void Shard::Impl::run(Shutdown&& command, TimePoint now) {
   shutting_down_ = true;
   shutdown_deadline_ = command.deadline;
-  restarts_.clear();
+  while (!restarts_.empty()) {
+    const std::string name = restarts_.begin()->first;
+    cancel_restart(name, "the daemon is shutting down");
+    restarts_.erase(name);
+  }
   while (!traps_.empty()) {
     const auto name = traps_.begin()->first;
     uninstall_trap(name.first, name.second);
@@ -370,14 +386,42 @@ std::vector<const ChildConfig*> Shard::Impl::load(const ConnectionRef& connectio
   return to_start;
 }
 
+void Shard::Impl::undo_starts(const ConnectionConfig& connection, TimePoint now) {
+  Terminate command;
+  command.connection = connection.name;
+  for (const SaHandle handle : select(command).ikes) {
+    IkeSa* sa = sas_.get(handle);
+    if (!sa || !sa->in<ikev2::Established>()) continue;
+    std::vector<SaPairId> started;
+    for (const ikev2::ChildSa& child : sa->children)
+      if (const ChildConfig* config = connection.child(child.config->name);
+          config && wants_start(*config) && !child.is_going())
+        started.push_back(child.pair);
+    if (started.empty()) continue;
+    const auto live = std::ranges::count_if(
+        sa->children, [](const ikev2::ChildSa& child) { return !child.is_going(); });
+    if (static_cast<std::size_t>(live) == started.size()) {
+      terminate_ike({}, *sa, false, now);
+      continue;
+    }
+    for (const SaPairId pair : started) terminate_child({}, *sa, pair, now);
+  }
+}
+
 void Shard::Impl::run(LoadConnection&& command, TimePoint now) {
+  if (const auto old = connections_.find(command.connection->name);
+      old && *old != *command.connection)
+    undo_starts(*old, now);
   auto to_start = load(command.connection);
   if (!to_start.empty()) bring_up({}, command.connection, std::move(to_start), now);
 }
 
-void Shard::Impl::run(UnloadConnection&& command, TimePoint) {
-  if (auto old = connections_.find(command.name))
+void Shard::Impl::run(UnloadConnection&& command, TimePoint now) {
+  if (auto old = connections_.find(command.name)) {
     for (const ChildConfig& child : old->children) uninstall_trap(old->name, child.name);
+    undo_starts(*old, now);
+  }
+  cancel_restart(command.name, "the connection is unloaded");
   restarts_.erase(command.name);
   const bool found = connections_.remove(command.name);
   done(command.id, found, found ? "" : "no connection '" + command.name + "' is loaded");

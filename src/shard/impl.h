@@ -54,6 +54,7 @@ class Shard::Impl final : public ikev2::Host {
   void emit(trace::Event&& event) override;
   void finished(CommandId command, bool success, const std::string& explanation) override;
   void child_missing(const IkeSa& sa) override;
+  void child_closing(const IkeSa& sa, const ikev2::ChildSa& child) override;
   void up_down(const IkeSa& sa, bool up, std::optional<std::size_t> child) override;
   void ike_rekeyed(const IkeSa& old, const IkeSa& successor) override;
   void child_rekeyed(const IkeSa& sa, std::size_t old, std::size_t successor) override;
@@ -86,6 +87,15 @@ class Shard::Impl final : public ikev2::Host {
   void disown_pair(SaPairId pair) override;
 
  private:
+  // Identities that many peers share have many SAs: a look through them ends after some.
+  static constexpr int kMostAlike = 16;
+
+  struct Restart {
+    TimePoint at = kNever;
+    std::uint32_t attempt = 0;  // without success since the connection was last up
+    std::vector<ikev2::Waiter> waiters;
+  };
+
   // ---- SAs (lifecycle.cc) ----
   IkeSa& create();
   // After anything has touched an SA: takes it down if it is closed, else arms its timer.
@@ -96,9 +106,19 @@ class Shard::Impl final : public ikev2::Host {
   void index_half_open(const IkeSa& sa);
   bool unindex_half_open(const IkeSa& sa);  // true when it was half-open
   void expire_timers(TimePoint now);
-  // Connections that must stay up are tried again, later each time.
+  // Whether both ends began at once; then which of the two SAs goes, the same on both ends.
+  bool crossed(const IkeSa& sa, const IkeSa& other) const;
+  void settle_crossed(IkeSa& sa, IkeSa& other);
+
+  // ---- again (restart.cc) ----
+  void act_on_end(const IkeSa& sa, TimePoint now);
+  void act(const IkeSa& sa, const ikev2::ChildSa& child, CloseAction action, TimePoint now);
   void schedule_restart(const IkeSa& sa, bool was_established, TimePoint now);
+  void try_again(const ConnectionRef& connection, std::vector<ikev2::Waiter>& waiters,
+                 TimePoint now);
+  void schedule(const std::string& connection, Restart& restart, bool at_first, TimePoint now);
   void restart_later(const std::string& connection, bool at_first, TimePoint now);
+  bool cancel_restart(const std::string& connection, const std::string& why);
   void restart_due(TimePoint now);
 
   // ---- messages (routing.cc) ----
@@ -143,6 +163,8 @@ class Shard::Impl final : public ikev2::Host {
   void bring_up(CommandId command, const ConnectionRef& connection,
                 std::vector<const ChildConfig*> children, TimePoint now,
                 ikev2::ScopeRef scope = nullptr);
+  void bring_up(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
+                TimePoint now);
   void bring_up_on(IkeSa& sa, const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
                    TimePoint now);
   void start(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
@@ -157,6 +179,8 @@ class Shard::Impl final : public ikev2::Host {
   void done(CommandId command, bool success, std::string explanation);
   // Puts it into the table, with its traps; the children that its actions want up.
   std::vector<const ChildConfig*> load(const ConnectionRef& connection);
+  // The inverse of start_action = start, when its configuration goes.
+  void undo_starts(const ConnectionConfig& connection, TimePoint now);
   void adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now);
   void adopt_times(IkeSa& sa, const ConnectionConfig& old, TimePoint now);
   // `acquires`: traffic brings the child up; otherwise the trap only holds its traffic back.
@@ -185,10 +209,6 @@ class Shard::Impl final : public ikev2::Host {
     bool acquires;
     std::uint32_t reqid;
     std::vector<TrafficSelector> local_ts, remote_ts;
-  };
-  struct Restart {
-    TimePoint at;
-    std::uint32_t attempt = 0;
   };
 
   ShardOptions options_;

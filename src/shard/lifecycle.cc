@@ -1,4 +1,6 @@
 // The life of IKE SAs in a shard: numbers, indexes, timers, taking down, starting again.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "ikev2/child.h"
@@ -15,10 +17,6 @@ constexpr unsigned kIkeSpiShardShift = 56;
 constexpr std::uint32_t kFirstChildSpi = 256;  // RFC 4303, 2.1: 1 to 255 are reserved
 
 constexpr std::uint32_t kEventsPerSecond = 100;  // of each budget
-
-// Waiting times before a connection that must stay up is tried again.
-constexpr Duration kFirstRestart = std::chrono::seconds(1);
-constexpr Duration kLongestRestart = std::chrono::minutes(1);
 
 constexpr Duration kSupersedeAfter = std::chrono::seconds(5);
 
@@ -166,21 +164,46 @@ std::uint64_t Shard::Impl::identity_key(const IkeSa& sa) {
 void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
   unindex_half_open(sa);
   const std::uint64_t key = identity_key(sa);
-  const bool replace = sa.connection->unique == Unique::replace ||
-                       (initial_contact && sa.connection->unique != Unique::never);
-  if (replace) {
+  const Unique unique = sa.connection->unique;
+  const bool replace = unique == Unique::replace || (initial_contact && unique != Unique::never);
+  if (unique != Unique::never || sa.connection->keep_up) {
     auto at = by_identity_.lower_bound({key, SaHandle{}});
-    for (; at != by_identity_.end() && at->first == key; ++at) {
+    for (int seen = 0; at != by_identity_.end() && at->first == key; ++at, ++seen) {
+      if (!replace && seen == kMostAlike) break;
       IkeSa* other = sas_.get(at->second);
       if (!other || sa.replaces == at->second) continue;
       if (other->local_id != sa.local_id || other->remote_id != sa.remote_id) continue;
-      supersede(*other, initial_contact);
+      if (crossed(sa, *other))
+        settle_crossed(sa, *other);
+      else if (replace)
+        supersede(*other, initial_contact);
     }
   }
   by_identity_.insert({key, sa.self});
   by_connection_.insert({key_of(sa.connection->name), sa.self});
   if (const auto at = restarts_.find(sa.connection->name); at != restarts_.end())
     at->second.attempt = 0;
+}
+
+// The other end's `other` came up while `sa`, which we began or it began, was under way.
+bool Shard::Impl::crossed(const IkeSa& sa, const IkeSa& other) const {
+  return other.in<ikev2::Established>() && sa.is_initiator() != other.first_initiator &&
+         other.authenticated >= sa.created && sa.connection->name == other.connection->name;
+}
+
+// RFC 7296 leaves it open. The SA with the lower SPIs ends, which both ends see alike, so that
+// never both do; what the peer's INITIAL_CONTACT says was true only when it began. It is enough
+// that one end sees that they crossed: the other may have had one up before it heard of the other
+// one.
+void Shard::Impl::settle_crossed(IkeSa& sa, IkeSa& other) {
+  const bool lower = std::pair(sa.spi_i, sa.spi_r) < std::pair(other.spi_i, other.spi_r);
+  IkeSa& ended = lower ? sa : other;
+  const IkeSa& kept = lower ? other : sa;
+  if (ended.superseded_at != kNever || kept.superseded_at != kNever) return;
+  ikev2::emit(*this, ended,
+              trace::InitiatedByBoth{fmt::format("{:016x}", kept.spi_i),
+                                     fmt::format("{:016x}", ended.spi_i)});
+  supersede(ended, false);
 }
 
 // A peer that has just started has no other SA (RFC 7296, 2.4). Any other peer must be told, and
@@ -226,6 +249,8 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   IkeSa& sa = *sas_.get(handle);
   const std::string_view by = sa.in<ikev2::Closed>()->by;
   const bool was_established = sa.established != kNever;
+  // Before the policies go, so that traps are in place when they have gone.
+  if (was_established && !sa.rekeyed) act_on_end(sa, now);
   const bool deleted = was_established && (by == "us" || by == "peer" || by == "replacement");
   ikev2::remove_children(*this, sa, deleted ? find_newer(sa) : nullptr, by, now);
   ikev2::withdraw_offer(*this, sa);
@@ -240,6 +265,9 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   by_spi_.erase(sa.our_spi());
   const std::string why =
       sa.last_failure.empty() ? "the IKE SA was closed: " + std::string(by) : sa.last_failure;
+  const bool unanswered =
+      !was_established && sa.is_initiator() && by == "timeout" && !sas_.get(sa.replaces);
+  if (unanswered) try_again(sa.connection, sa.waiters, now);
   for (const ikev2::Waiter& waiter : std::exchange(sa.waiters, {}))
     finished(waiter.command, false, why);
   for (const CommandId command : std::exchange(sa.close_waiters, {})) finished(command, true, {});
@@ -268,36 +296,6 @@ void Shard::Impl::expire_timers(TimePoint now) {
     if (sa->next_deadline() <= now) ikev2::expire(*this, *sa, now);
     settle(*handle, now);
     settle_touched(now);
-  }
-}
-
-// Another SA of the connection may exist, or have replaced this one: then only the children that it
-// lacks are brought up.
-void Shard::Impl::schedule_restart(const IkeSa& sa, bool was_established, TimePoint now) {
-  if (sa.in<ikev2::Closed>()->by != "us") restart_later(sa.connection->name, was_established, now);
-}
-
-void Shard::Impl::child_missing(const IkeSa& sa) {
-  restart_later(sa.connection->name, false, now_);
-}
-
-void Shard::Impl::restart_later(const std::string& connection, bool at_first, TimePoint now) {
-  const ConnectionRef current = connections_.find(connection);
-  if (shutting_down_ || !current || !current->keep_up) return;
-  Restart& restart = restarts_[connection];
-  const auto shift = at_first ? 0 : std::min(restart.attempt++, 6u);
-  const Duration delay = std::min(kLongestRestart, kFirstRestart * (1 << shift));
-  // Tunnels that fell together do not all come back in the same moment.
-  restart.at = now + delay - ikev2::jitter(*this, delay / 4);
-  restart_timers_.schedule(restart.at, connection);
-}
-
-void Shard::Impl::restart_due(TimePoint now) {
-  while (auto name = restart_timers_.pop_due(now)) {
-    const auto at = restarts_.find(*name);
-    if (at == restarts_.end() || at->second.at > now) continue;
-    at->second.at = kNever;
-    if (auto connection = connections_.find(*name)) bring_up({}, connection, {}, now);
   }
 }
 

@@ -21,7 +21,8 @@ void Shard::Impl::run(NetworkChanged&& command, TimePoint now) {
   // What could not be reached before may be now.
   for (auto& [name, restart] : restarts_) {
     if (restart.at == kNever) continue;
-    restart = {now, 0};
+    restart.at = now;
+    restart.attempt = 0;
     restart_timers_.schedule(now, name);
   }
 }

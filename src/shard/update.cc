@@ -58,7 +58,6 @@ void Shard::Impl::adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now
 void Shard::Impl::run(UpdateConnection&& command, TimePoint now) {
   const ConnectionRef& connection = command.connection;
   auto to_start = load(connection);
-  if (!connection->keep_up) restarts_.erase(connection->name);
   const std::uint64_t key = key_of(connection->name);
   std::vector<SaHandle> handles;
   for (auto at = by_connection_.lower_bound({key, SaHandle{}});

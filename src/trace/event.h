@@ -272,6 +272,22 @@ struct UnexpectedIdentity {  // as initiator: IDr is not what we asked for
   CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(expected))
 };
 
+struct SecondSaRefused {
+  static constexpr Info kInfo{
+      "second_sa_refused", Level::error, Group::cfg,
+      "{remote_id} has an IKE SA already and the connection has `unique` = keep: the new one is "
+      "refused. Terminate the old one, or set `unique` to replace",
+      true};
+  std::string remote_id;
+  CULVERT_FIELDS(CULVERT_FIELD(remote_id))
+};
+struct InitiatedByBoth {
+  static constexpr Info kInfo{"initiated_by_both", Level::info, Group::ike,
+                              "both sides initiated at once; {kept} is kept, {ended} ends"};
+  std::string kept, ended;
+  CULVERT_FIELDS(CULVERT_FIELD(kept), CULVERT_FIELD(ended))
+};
+
 // ---- addresses ----
 
 struct PathChanged {
@@ -541,10 +557,11 @@ using Body = std::variant<
     NoCommonProposal, NoConnectionForAddresses, BadPublicValue, IkeEstablished,
     NoConnectionForIdentity, NoSecret, WrongSecret, PathChanged, PathsProbed, NoPath,
     AddressesNotAllowed, AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
-    UnexpectedIdentity, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable,
-    WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
-    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
-    PeerNotice, InternalError, HookOutput, HookFailed, HookSkipped, Notice>;
+    UnexpectedIdentity, SecondSaRefused, InitiatedByBoth, ChildEstablished, ChildRekeyed,
+    ChildDeleted, SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch,
+    ChildInactive, Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused,
+    NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, HookOutput,
+    HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

@@ -134,12 +134,12 @@ TEST(Rekey, ResponderUsesTheNewSaWhenThePeerDoes) {
 
 // ---- every interleaving ----
 
-enum class Act { none, rekey_child, delete_child, rekey_ike, delete_ike, create_child };
+enum class Act { none, rekey_child, delete_child, rekey_ike, delete_ike, create_child, move };
 constexpr Act kActs[] = {Act::rekey_child, Act::delete_child, Act::rekey_ike, Act::delete_ike,
                          Act::create_child};
 const char* name_of(Act act) {
-  constexpr const char* kNames[] = {"none",      "rekey child", "delete child",
-                                    "rekey IKE", "delete IKE",  "create child"};
+  constexpr const char* kNames[] = {"none",       "rekey child",  "delete child", "rekey IKE",
+                                    "delete IKE", "create child", "move"};
   return kNames[static_cast<int>(act)];
 }
 
@@ -151,6 +151,10 @@ void perform(Act act, Gateway& gateway, TimePoint now) {
   if (act == Act::delete_ike)
     gateway.shard->command(Terminate{.id = {53}, .connection = "site"}, now);
   if (act == Act::create_child) gateway.shard->command(Initiate{{54}, "site", "lab"}, now);
+  if (act == Act::move) {  // what is under way to the old address is lost
+    gateway.address = *IpAddress::parse("192.0.2.9");
+    gateway.shard->command(NetworkChanged{{gateway.address}}, now);
+  }
 }
 
 ConnectionConfig with_lab(bool first) {
@@ -169,23 +173,46 @@ struct Order {
   std::vector<bool> was_open;  // whether there was a choice at that step
 };
 
+// Routing offers the one address there is.
+void answer_path_questions(Pair& pair) {
+  for (const FindPaths& question : std::exchange(pair.a.path_questions, {}))
+    pair.a.shard->complete(question.job, {{pair.a.address, pair.b.address}}, pair.now);
+}
+
+void set_up(Pair& pair, bool a_moves) {
+  load_site(pair);
+  ConnectionConfig of_a = with_lab(true), of_b = with_lab(false);
+  if (a_moves) {
+    of_a.local_addrs.clear();
+    of_b.remote_addrs.clear();
+  }
+  pair.a.load(of_a, pair.now);
+  pair.b.load(of_b, pair.now);
+  initiate(pair);
+  if (!a_moves) return;
+  pair.a.shard->command(NetworkChanged{{pair.a.address}}, pair.now);
+  pair.a.shard->complete(JobId{1}, {pair.a.address, pair.b.address, {}}, pair.now);
+  pair.run();
+  answer_path_questions(pair);
+  pair.run();
+}
+
 // Both act at once; messages are delivered in the given order, message number `lost` is lost once.
 void run_order(Pair& pair, Act act_a, Act act_b, Order& order, std::size_t lost) {
-  load_site(pair);
-  pair.a.load(with_lab(true), pair.now);
-  pair.b.load(with_lab(false), pair.now);
-  initiate(pair);
+  set_up(pair, act_a == Act::move);
   std::vector<InTransit> from_a, from_b;
   std::size_t count = 0;
   bool hold = true;
   pair.wire = [&](InTransit one) {
     if (!hold) return std::vector<InTransit>{std::move(one)};
     if (count++ == lost) return std::vector<InTransit>{};
-    (one.from.address == pair.a.address ? from_a : from_b).push_back(std::move(one));
+    (one.from.address == pair.b.address ? from_b : from_a).push_back(std::move(one));
     return std::vector<InTransit>{};
   };
   perform(act_a, pair.a, pair.now);
   perform(act_b, pair.b, pair.now);
+  pair.run();
+  answer_path_questions(pair);
   pair.run();
   for (std::size_t step = 0; !from_a.empty() || !from_b.empty(); ++step) {
     ASSERT_LT(step, 64u);
@@ -196,12 +223,18 @@ void run_order(Pair& pair, Act act_a, Act act_b, Order& order, std::size_t lost)
         open ? (order.choices[step] ? from_b : from_a) : (from_a.empty() ? from_b : from_a);
     const InTransit one = queue.front();
     queue.erase(queue.begin());
-    (one.to.address == pair.a.address ? pair.a : pair.b)
-        .shard->receive({one.to, one.from, one.payload}, pair.now);
+    for (Gateway* gateway : {&pair.a, &pair.b})
+      if (one.to.address == gateway->address)
+        gateway->shard->receive({one.to, one.from, one.payload}, pair.now);
+    pair.run();
+    answer_path_questions(pair);
     pair.run();
   }
   hold = false;
-  pair.pass(400s);
+  for (int step = 0; step < 40; ++step) {
+    answer_path_questions(pair);
+    pair.pass(10s);
+  }
 }
 
 // The next order in depth-first sequence; false when all have been seen.
@@ -220,35 +253,87 @@ bool advance(Order& order) {
   return false;
 }
 
+void check_end(const Pair& pair, Act act_a, Act act_b, const std::string& label) {
+  ASSERT_TRUE(sads_agree(pair)) << label;
+  const auto a = pair.a.shard->statistics(), b = pair.b.shard->statistics();
+  ASSERT_EQ(a.ike_sas, b.ike_sas) << label;
+  ASSERT_LE(a.ike_sas, 1u) << label;
+  ASSERT_EQ(pair.a.policies.size(), pair.b.policies.size()) << label;
+  ASSERT_EQ(pair.a.sad.size(), 2 * pair.a.policies.size()) << label;
+  const bool net_deleted = act_a == Act::delete_child || act_b == Act::delete_child;
+  const bool all_deleted = act_a == Act::delete_ike || act_b == Act::delete_ike;
+  if (!net_deleted && !all_deleted) {
+    ASSERT_GE(a.child_sas, 1u) << label;
+  }
+  if (act_a != Act::move || all_deleted) return;
+  for (const IkeSaStatus& sa : pair.b.shard->list_sas(pair.now))
+    ASSERT_EQ(sa.remote.address, pair.a.address) << label;
+}
+
+// Every order of delivery, with and without the loss of each message; how many there were.
+std::size_t run_all(Act act_a, Act act_b) {
+  constexpr std::size_t kMostMessages = 11;
+  std::size_t runs = 0;
+  for (std::size_t lost = 0; lost <= kMostMessages; ++lost) {
+    Order order;
+    do {
+      Pair pair;
+      run_order(pair, act_a, act_b, order, lost == kMostMessages ? ~std::size_t{0} : lost);
+      ++runs;
+      check_end(pair, act_a, act_b,
+                std::string(name_of(act_a)) + " / " + name_of(act_b) + ", lost " +
+                    std::to_string(lost) + ", run " + std::to_string(runs));
+    } while (advance(order) && !::testing::Test::HasFatalFailure());
+  }
+  return runs;
+}
+
 TEST(Collisions, EveryOrderOfEveryPairOfActsWithTheLossOfAnyMessage) {
   std::size_t runs = 0;
   for (const Act act_a : kActs)
     for (const Act act_b : kActs)
-      for (std::size_t lost = 0; lost < 12; ++lost) {
-        Order order;
-        do {
-          Pair pair;
-          run_order(pair, act_a, act_b, order, lost == 11 ? ~std::size_t{0} : lost);
-          ++runs;
-          const std::string label = std::string(name_of(act_a)) + " / " + name_of(act_b) +
-                                    ", lost " + std::to_string(lost) + ", run " +
-                                    std::to_string(runs);
-          ASSERT_TRUE(sads_agree(pair)) << label;
-          const auto a = pair.a.shard->statistics(), b = pair.b.shard->statistics();
-          ASSERT_EQ(a.ike_sas, b.ike_sas) << label;
-          ASSERT_LE(a.ike_sas, 1u) << label;
-          ASSERT_EQ(pair.a.policies.size(), pair.b.policies.size()) << label;
-          ASSERT_EQ(pair.a.sad.size(), 2 * pair.a.policies.size()) << label;
-          const bool net_deleted = act_a == Act::delete_child || act_b == Act::delete_child;
-          const bool all_deleted = act_a == Act::delete_ike || act_b == Act::delete_ike;
-          if (!net_deleted && !all_deleted) {
-            ASSERT_GE(a.child_sas, 1u) << label;
-          }
-        } while (advance(order));
-      }
+      if (!HasFatalFailure()) runs += run_all(act_a, act_b);
   RecordProperty("interleavings", static_cast<int>(runs));
   std::printf("%zu interleavings\n", runs);
   EXPECT_GT(runs, 1'000u);
+}
+
+// RFC 4555, 3.5: the one who moves says so in an exchange like any other.
+TEST(Collisions, AMoveAgainstEveryActWithTheLossOfAnyMessage) {
+  std::size_t runs = 0;
+  for (const Act act_b : kActs)
+    if (!HasFatalFailure()) runs += run_all(Act::move, act_b);
+  RecordProperty("interleavings", static_cast<int>(runs));
+  std::printf("%zu interleavings\n", runs);
+  EXPECT_GT(runs, 100u);
+}
+
+TEST(IkeRekey, ATerminationByForceEndsWhatThePeersRekeyMade) {
+  for (int round = 0; round < 10; ++round) {
+    Pair pair;
+    load_site(pair);
+    ConnectionConfig watchful = site(false);
+    watchful.dpd_delay = 10s;
+    pair.b.load(watchful, pair.now);
+    initiate(pair);
+    pair.wire = [&](InTransit one) {  // the answer to a's rekey is lost
+      constexpr std::size_t kFlags = 19;
+      const bool answer = (one.payload.at(kFlags) & 0x20) != 0;
+      const bool lost = answer && one.from.address == pair.b.address;
+      return lost ? std::vector<InTransit>{} : std::vector{std::move(one)};
+    };
+    rekey_ike(pair.a, pair.now);
+    rekey_ike(pair.b, pair.now);
+    pair.run();
+    pair.a.shard->command(Terminate{.id = {3}, .connection = "site", .force = true}, pair.now);
+    pair.run();
+    EXPECT_EQ(pair.a.shard->statistics().ike_sas, 0u);
+    EXPECT_TRUE(pair.a.done(3));
+    pair.wire = [](InTransit one) { return std::vector{std::move(one)}; };
+    pair.pass(400s);
+    EXPECT_EQ(pair.b.shard->statistics().ike_sas, 0u);
+    EXPECT_TRUE(pair.b.sad.empty());
+  }
 }
 
 // What one side's policies send on, the other side has.

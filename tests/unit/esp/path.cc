@@ -341,16 +341,20 @@ TEST_F(Path, TellsOfActivityAndOfANewSource) {
   OuterSocket other = open_socket();
   const std::uint16_t port = other.port();
   std::swap(a.socket, other);
+  b.database.inbound(0x11223344)->next_activity = TimePoint::min();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(carry(udp_packet({}, pattern(10))).size(), 1u);
   notices = b.notices.take();
   ASSERT_EQ(count<MappingChange>(notices), 1u);
+  EXPECT_EQ(count<Activity>(notices), 0u) << "no sign of life until the peer is looked for there";
   for (const SadNotice& notice : notices)
     if (const auto* change = std::get_if<MappingChange>(&notice)) {
       EXPECT_EQ(change->remote.port, port);
     }
   ASSERT_TRUE(b.apply(UpdateSa{kPair, b.endpoint(), {kLoopback, port}, true}));
   carry(udp_packet({}, pattern(10)));
-  EXPECT_EQ(count<MappingChange>(b.notices.take()), 0u);
+  notices = b.notices.take();
+  EXPECT_EQ(count<MappingChange>(notices), 0u);
+  EXPECT_EQ(count<Activity>(notices), 1u);
 }
 
 // RFC 7296, 2.8: receive on both, send on the new one once the peer can.

@@ -22,6 +22,7 @@ class FakeHost final : public Host {
     results.push_back(success);
   }
   void child_missing(const IkeSa&) override {}
+  void child_closing(const IkeSa&, const ChildSa&) override {}
   void up_down(const IkeSa&, bool, std::optional<std::size_t>) override {}
   void ike_rekeyed(const IkeSa&, const IkeSa&) override {}
   void child_rekeyed(const IkeSa&, std::size_t, std::size_t) override {}
