@@ -12,6 +12,7 @@ packages_of() {
       nftables iproute2 iputils-ping iperf3 tcpdump tshark procps python3 ;;
     format) echo clang-format-19 ;;
     lint) echo clang-format-19 clang-tidy-19 python3 ;;
+    vm) if [ "$(dpkg --print-architecture)" = amd64 ]; then echo qemu-system-x86 python3; fi ;;
     fuzz) echo clang-19 libclang-rt-19-dev ;;
     *) echo "packages_of: unknown group $1" >&2; return 2 ;;
   esac

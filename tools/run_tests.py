@@ -22,10 +22,12 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-KINDS = ("structure", "unit", "exchange", "sim", "netns", "interop")
+KINDS = ("structure", "unit", "exchange", "sim", "netns", "interop", "vm")
 GTEST_TIMEOUT_S = 900
 SCRIPT_TIMEOUT_S = 2400
 SIM_TIMEOUT_S = 600
+VM_TIMEOUT_S = 1500
+VM_CANNOT = 77  # tools/vm: this machine can't run a guest
 
 
 @dataclasses.dataclass
@@ -61,6 +63,12 @@ def script_programs():
                           SCRIPT_TIMEOUT_S)
 
 
+def vm_programs():
+    """All tests of tests/vm in one guest, because booting takes longer than most of them."""
+    yield Program("vm", "vm", [*as_root("vm"), os.path.join(ROOT, "tools", "vm"),
+                               "--timeout", str(VM_TIMEOUT_S)], "vm", VM_TIMEOUT_S + 300)
+
+
 def as_root(kind):
     """What makes a script root: network namespaces need it."""
     if kind == "structure" or os.geteuid() == 0 or not shutil.which("sudo"):
@@ -83,6 +91,8 @@ def selected(programs, words):
     for program in programs:
         if kinds and program.kind not in kinds:
             continue
+        if kinds == [] and program.kind == "vm" and filters:
+            continue  # a guest is booted when asked for, or for everything
         whole = not filters or any(word in program.name for word in filters)
         yield program, [] if whole else filters
 
@@ -110,8 +120,10 @@ class Runner:
             print(f"{program.name:32} {counts} ({time.monotonic() - started:.1f} s)", flush=True)
         return rows
 
-    @staticmethod
-    def _arguments(program, filters, report):
+    def _arguments(self, program, filters, report):
+        if program.form == "vm":
+            return ["--write", self.logs, sys.executable,
+                    os.path.join(ROOT, "tests", "vm", "all.py"), "--json", report, *filters]
         if program.form == "gtest":
             narrowed = [f"--gtest_filter={':'.join(f'*{word}*' for word in filters)}"]
             return [f"--gtest_output=json:{report}", *(narrowed if filters else [])]
@@ -143,6 +155,8 @@ class Runner:
     def _rows(self, program, status, report):
         if program.form == "sim":
             return [Row(program.name, "passed" if status == 0 else "failed", f"status {status}")]
+        if program.form == "vm" and status == VM_CANNOT:
+            return [Row(program.name, "skipped", last_line(self.log(program)))]
         read = read_gtest if program.form == "gtest" else read_script
         try:
             rows = read(program.name, report, self.log(program))
@@ -172,6 +186,11 @@ def read_gtest(name, path, log):
             rows.append(Row(f"{name}.{full_name}", "failed" if failures else state,
                             "\n".join(failures) or reasons.get(full_name, "")))
     return rows
+
+
+def last_line(log):
+    with open(log, encoding="utf-8", errors="replace") as text:
+        return (text.read().splitlines() or [""])[-1]
 
 
 def read_script(name, path, _log):
@@ -223,7 +242,7 @@ def main():
     options = parser.parse_args()
     build = os.path.abspath(options.build)
     runner = Runner(build)
-    programs = [*script_programs(), *gtest_programs(build)]
+    programs = [*script_programs(), *gtest_programs(build), *vm_programs()]
     wanted = [word for word in options.words if word in KINDS]
     if not options.words or "sim" in wanted:
         programs += sim_programs(build)

@@ -8,7 +8,9 @@
 #include <csignal>
 
 #include "crypto/openssl_provider.h"
+#include "daemon/data_plane_choice.h"
 #include "daemon/difference.h"
+#include "esp/userspace_plane.h"
 #include "io/paths.h"
 #include "trace/render.h"
 
@@ -22,16 +24,6 @@ constexpr Duration kLastHooksTime = std::chrono::seconds(10);
 constexpr Duration kIdleCheck = std::chrono::milliseconds(20);
 // So many outputs are carried out before other work of the loop gets its turn.
 constexpr std::size_t kMaxOutputsPerTurn = 4'096;
-
-esp::PlaneOptions plane_options(const config::DaemonSettings& settings) {
-  esp::PlaneOptions options;
-  options.device = settings.device;
-  options.workers = settings.workers;
-  options.ike_port = settings.ike_port;
-  options.nat_t_port = settings.nat_t_port;
-  options.mtu = settings.mtu;
-  return options;
-}
 
 ShardOptions shard_options(const config::DaemonSettings& settings, bool prefer_udp_encap) {
   ShardOptions options;
@@ -108,25 +100,21 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions 
 }
 
 std::expected<void, std::string> Daemon::start_plane() {
-  const auto& settings = loaded_.settings;
-  if (settings.data_plane == "kernel")
-    return std::unexpected(
-        "data_plane = \"kernel\" is not supported by this version of Culvert; "
-        "use \"userspace\" or \"auto\"");
-  auto plane = esp::UserspacePlane::start(
-      plane_options(settings), [this](const Datagram& datagram) { mailbox_.push(datagram); });
-  if (!plane) return std::unexpected(plane.error());
-  plane_ = std::move(*plane);
+  auto chosen = choose_data_plane(loaded_.settings,
+                                  [this](const Datagram& datagram) { mailbox_.push(datagram); });
+  if (!chosen) return std::unexpected(chosen.error());
+  plane_ = std::move(chosen->plane);
+  plane_choice_ = std::move(chosen->choice);
   notices_ =
       std::make_unique<io::ReadableWatch>(loop_, plane_->notice_fd(), [this] { on_notices(); });
-  shard_ =
-      std::make_unique<Shard>(shard_options(settings, plane_->prefers_udp_encap()), *provider_);
+  shard_ = std::make_unique<Shard>(shard_options(loaded_.settings, plane_->prefers_udp_encap()),
+                                   *provider_);
   network_ = std::make_unique<io::NetworkWatch>(
-      loop_, io::NetworkWatch::Options{settings.device, esp::PlaneOptions{}.route_table},
+      loop_, io::NetworkWatch::Options{loaded_.settings.device, esp::PlaneOptions{}.route_table},
       [this](const std::vector<IpAddress>& addresses) { execute(NetworkChanged{addresses}, {}); });
   if (const auto watching = network_->start(); !watching) return watching;
   log_.write(trace::Level::info,
-             fmt::format("data plane: {}", fmt::join(plane_->describe(), "; ")));
+             fmt::format("data plane: {}", fmt::join(describe_data_plane(), "; ")));
   return {};
 }
 
@@ -230,9 +218,13 @@ void Daemon::carry_out(SadOp&& output) {
   if (const auto* policy = std::get_if<InstallPolicy>(&output)) pair = policy->pair;
   const auto applied = plane_->apply(std::move(output));
   if (applied) return;
+  // The sentence of the plane comes first; the event of the SA follows it.
+  const std::string why = plane_->refusal();
+  if (!why.empty()) log_.write(trace::Level::error, why);
   if (pair) return shard_->install_failed(pair, applied.error(), now());
-  log_.write(trace::Level::error, fmt::format("the data plane refused an operation: {}",
-                                              trace::name_of(applied.error().reason)));
+  if (why.empty())
+    log_.write(trace::Level::error, fmt::format("the data plane refused an operation: {}",
+                                                trace::name_of(applied.error().reason)));
 }
 
 void Daemon::carry_out(trace::Event&& output) {
@@ -315,6 +307,7 @@ std::optional<control::Failure> Daemon::last_failure(const std::string& connecti
 
 std::vector<std::string> Daemon::describe_data_plane() const {
   auto facts = plane_->describe();
+  facts.insert(facts.begin(), plane_choice_);
   if (mailbox_.dropped() != 0)
     facts.push_back(fmt::format("{} IKE messages lost to overload", mailbox_.dropped()));
   return facts;

@@ -16,11 +16,11 @@
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
 #include "daemon/state_lock.h"
-#include "esp/userspace_plane.h"
 #include "io/event_loop.h"
 #include "io/mailbox.h"
 #include "io/network_watch.h"
 #include "io/resolver.h"
+#include "ipsec/data_plane.h"
 #include "shard/shard.h"
 
 namespace culvert {
@@ -93,7 +93,8 @@ class Daemon : public control::Backend {
   std::unique_ptr<Provider> provider_;
   std::unique_ptr<Shard> shard_;
   io::Mailbox mailbox_;
-  std::unique_ptr<esp::UserspacePlane> plane_;  // its workers use the mailbox
+  std::unique_ptr<DataPlane> plane_;  // its workers use the mailbox
+  std::string plane_choice_;          // which it is, and why
   std::unique_ptr<io::ReadableWatch> notices_;
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;

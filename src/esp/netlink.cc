@@ -13,6 +13,8 @@
 #include <cstring>
 #include <optional>
 
+#include "esp/netlink_attributes.h"
+
 namespace culvert::esp {
 namespace {
 
@@ -41,11 +43,7 @@ Route route_of(const nlmsghdr* message) {
   route.table = body->rtm_table;
   route.destination = Prefix::make(IpAddress::any(family), body->rtm_dst_len);
   if (body->rtm_type == RTN_THROW) route.kind = Route::Kind::throw_on;
-  const auto* tail = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
-  const auto* attribute =
-      static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, sizeof *body));
-  for (; mnl_attr_ok(attribute, static_cast<int>(tail - reinterpret_cast<const char*>(attribute)));
-       attribute = mnl_attr_next(attribute)) {
+  for_each_attribute(message, sizeof *body, [&](const nlattr* attribute) {
     if (mnl_attr_get_type(attribute) == RTA_TABLE) route.table = mnl_attr_get_u32(attribute);
     if (mnl_attr_get_type(attribute) == RTA_OIF) route.device = mnl_attr_get_u32(attribute);
     if (mnl_attr_get_type(attribute) == RTA_DST &&
@@ -54,8 +52,35 @@ Route route_of(const nlmsghdr* message) {
           IpAddress::from_bytes({static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
                                  mnl_attr_get_payload_len(attribute)}),
           body->rtm_dst_len);
-  }
+  });
   return route;
+}
+
+// RFC 5549: an IPv4 prefix may lie behind an IPv6 next hop, and the other way round.
+void put_gateway(Request& request, const Route& route) {
+  if (route.gateway.family() == route.destination.address.family())
+    return request.put_address(RTA_GATEWAY, route.gateway);
+  Bytes via(sizeof(rtvia));
+  const std::uint16_t family = family_number(route.gateway.family());
+  std::memcpy(via.data(), &family, sizeof family);
+  append(via, route.gateway.bytes());
+  mnl_attr_put(request.header, RTA_VIA, via.size(), via.data());
+}
+
+int collect_next_hop(const nlmsghdr* message, void* context) {
+  auto& found = *static_cast<std::optional<Netlink::NextHop>*>(context);
+  if (message->nlmsg_type != RTM_NEWROUTE) return MNL_CB_OK;
+  Netlink::NextHop hop;
+  for_each_attribute(message, sizeof(rtmsg), [&](const nlattr* attribute) {
+    const std::size_t size = mnl_attr_get_payload_len(attribute);
+    if (mnl_attr_get_type(attribute) == RTA_OIF && size == 4)
+      hop.device = mnl_attr_get_u32(attribute);
+    if (mnl_attr_get_type(attribute) == RTA_GATEWAY && (size == 4 || size == 16))
+      hop.gateway = IpAddress::from_bytes(
+          {static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)), size});
+  });
+  if (hop.device != 0) found = hop;
+  return MNL_CB_OK;
 }
 
 struct Dump {
@@ -90,7 +115,7 @@ std::expected<Netlink, std::string> Netlink::open() {
   return result;
 }
 
-int Netlink::transact(nlmsghdr* request) {
+int Netlink::transact(nlmsghdr* request, int (*each)(const nlmsghdr*, void*), void* context) {
   request->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) return errno;
   alignas(nlmsghdr) char buffer[kBuffer];
@@ -98,7 +123,7 @@ int Netlink::transact(nlmsghdr* request) {
     const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
     if (size < 0) return errno;
     const int result = mnl_cb_run(buffer, static_cast<std::size_t>(size), sequence_,
-                                  mnl_socket_get_portid(socket_.get()), nullptr, nullptr);
+                                  mnl_socket_get_portid(socket_.get()), each, context);
     if (result < 0) return errno;
     if (result == MNL_CB_STOP) return 0;
   }
@@ -112,12 +137,14 @@ int Netlink::change_route(std::uint16_t type, std::uint16_t flags, const Route& 
   body->rtm_dst_len = route.destination.length;
   body->rtm_table = RT_TABLE_UNSPEC;
   body->rtm_protocol = kProtocol;
-  body->rtm_scope = through && body->rtm_family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  const bool on_link = through && route.gateway.is_none();
+  body->rtm_scope = on_link && body->rtm_family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   body->rtm_type = through ? RTN_UNICAST : RTN_THROW;
   if (type == RTM_DELROUTE) body->rtm_scope = RT_SCOPE_NOWHERE;
   if (route.destination.length != 0) request.put_address(RTA_DST, route.destination.address);
   mnl_attr_put_u32(request.header, RTA_TABLE, route.table);
   if (through && route.device != 0) mnl_attr_put_u32(request.header, RTA_OIF, route.device);
+  if (through && !route.gateway.is_none()) put_gateway(request, route);
   if (type == RTM_NEWROUTE && through && !route.source.is_none())
     request.put_address(RTA_PREFSRC, route.source);
   return transact(request.header);
@@ -127,6 +154,18 @@ int Netlink::replace_route(const Route& route) {
   return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
 }
 int Netlink::delete_route(const Route& route) { return change_route(RTM_DELROUTE, 0, route); }
+
+std::optional<Netlink::NextHop> Netlink::next_hop(const IpAddress& to, std::uint32_t mark) {
+  Request request(RTM_GETROUTE, 0);
+  auto* body = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request.header, sizeof(rtmsg)));
+  body->rtm_family = family_number(to.family());
+  body->rtm_dst_len = static_cast<unsigned char>(to.bits());
+  request.put_address(RTA_DST, to);
+  mnl_attr_put_u32(request.header, RTA_MARK, mark);
+  std::optional<NextHop> hop;
+  if (transact(request.header, collect_next_hop, &hop) != 0) return std::nullopt;
+  return hop;
+}
 
 int Netlink::change_rule(std::uint16_t type, std::uint16_t flags, const Rule& rule) {
   Request request(type, flags);

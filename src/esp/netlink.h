@@ -5,6 +5,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/address.h"
@@ -21,6 +22,7 @@ struct Route {
   Kind kind = Kind::device;
   unsigned device = 0;  // interface index
   IpAddress source;     // preferred source; none: the kernel's choice
+  IpAddress gateway;    // none: the destination is on the link
 };
 
 struct Rule {  // "not fwmark MARK lookup TABLE"
@@ -32,7 +34,13 @@ class Netlink {
  public:
   static std::expected<Netlink, std::string> open();
 
-  // Zero, or the kernel's errno.
+  // How packets with this mark get to `to`; nullopt: not at all.
+  struct NextHop {
+    unsigned device = 0;
+    IpAddress gateway;
+  };
+  std::optional<NextHop> next_hop(const IpAddress& to, std::uint32_t mark);
+  // These give zero, or the kernel's errno.
   int replace_route(const Route& route);
   int delete_route(const Route& route);
   int add_rule(const Rule& rule);
@@ -47,7 +55,8 @@ class Netlink {
     void operator()(mnl_socket* socket) const;
   };
   explicit Netlink(mnl_socket* socket) : socket_(socket) {}
-  int transact(nlmsghdr* request);
+  int transact(nlmsghdr* request, int (*each)(const nlmsghdr*, void*) = nullptr,
+               void* context = nullptr);
   int change_route(std::uint16_t type, std::uint16_t flags, const Route& route);
   int change_rule(std::uint16_t type, std::uint16_t flags, const Rule& rule);
 

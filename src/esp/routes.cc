@@ -103,20 +103,21 @@ RouteTable::~RouteTable() {
       netlink_.delete_rule({family, options_.mark, options_.table, options_.rule_priority});
 }
 
-int RouteTable::place(const Prefix& prefix, Route::Kind kind, const IpAddress& source) {
-  const int error = netlink_.replace_route({prefix, options_.table, kind, options_.device, source});
+int RouteTable::place(Route route) {
+  const int error = netlink_.replace_route(route);
   // A hint is not worth the route: IPv6 addresses are refused while they are tentative.
-  if (error != EINVAL || source.is_none()) return error;
-  return netlink_.replace_route({prefix, options_.table, kind, options_.device, {}});
+  if (error != EINVAL || route.source.is_none()) return error;
+  route.source = {};
+  return netlink_.replace_route(route);
 }
 
-int RouteTable::acquire(const Prefix& prefix, Route::Kind kind, const IpAddress& source) {
-  const bool thrown = kind == Route::Kind::throw_on;
-  const auto found = uses_.find(prefix);
+int RouteTable::acquire(const Route& route) {
+  const bool thrown = route.kind == Route::Kind::throw_on;
+  const auto found = uses_.find(route.destination);
   const bool stands = found != uses_.end() && (thrown || found->second.through != 0);
   if (!stands)
-    if (const int error = place(prefix, kind, source)) return error;
-  Use& use = uses_[prefix];
+    if (const int error = place(route)) return error;
+  Use& use = uses_[route.destination];
   ++(thrown ? use.thrown : use.through);
   return 0;
 }
@@ -128,20 +129,21 @@ void RouteTable::release(const Prefix& prefix, Route::Kind kind) {
   --(kind == Route::Kind::throw_on ? use.thrown : use.through);
   if (use.through != 0) return;
   if (use.thrown != 0) {
-    if (kind == Route::Kind::device) place(prefix, Route::Kind::throw_on, {});
+    if (kind == Route::Kind::device) place({prefix, options_.table, Route::Kind::throw_on, 0, {}});
     return;
   }
-  netlink_.delete_route({prefix, options_.table, kind, options_.device, {}});
+  netlink_.delete_route({prefix, options_.table, kind, 0, {}});
   uses_.erase(found);
 }
 
-Result<> RouteTable::add(const InstallPolicy& policy) {
+Result<> RouteTable::add(const InstallPolicy& policy, const Netlink::NextHop& through) {
   Held held{{}, passes_whole(policy) ? Route::Kind::throw_on : Route::Kind::device};
   for (const Prefix& prefix : prefixes_of(policy.remote_ts)) {
     const Family family = prefix.address.family();
     if (!family_present(family)) continue;
     const IpAddress source = local_address_in(policy.local_ts, family);
-    const int error = acquire(prefix, held.kind, source);
+    const int error =
+        acquire({prefix, options_.table, held.kind, through.device, source, through.gateway});
     if (error == EACCES && family == Family::v6) continue;  // IPv6 is switched off (disable_ipv6)
     if (error != 0) {
       for (const Prefix& taken : held.prefixes) release(taken, held.kind);

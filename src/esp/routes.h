@@ -26,9 +26,14 @@ class RouteTable {
 
   // Routes for the policy's remote selectors; routes that policies share are counted. Errors:
   // system, when the kernel refused one (those that stood before are taken back).
-  Result<> add(const InstallPolicy& policy);
+  Result<> add(const InstallPolicy& policy) { return add(policy, {options_.device, {}}); }
+  Result<> add(const InstallPolicy& policy, const Netlink::NextHop& through);
   void remove(PolicyId policy);
   std::size_t size() const { return uses_.size(); }
+  // The way of packets that our routes do not lead.
+  std::optional<Netlink::NextHop> next_hop(const IpAddress& to) {
+    return netlink_.next_hop(to, options_.mark);
+  }
 
  private:
   RouteTable(Netlink netlink, const RouteOptions& options)
@@ -37,8 +42,8 @@ class RouteTable {
   struct Use {
     std::size_t through = 0, thrown = 0;  // policies that want it so
   };
-  int place(const Prefix& prefix, Route::Kind kind, const IpAddress& source);
-  int acquire(const Prefix& prefix, Route::Kind kind, const IpAddress& source);
+  int place(Route route);
+  int acquire(const Route& route);
   void release(const Prefix& prefix, Route::Kind kind);
   bool family_present(Family family) const { return family == Family::v4 || has_v6_; }
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kUdpSegment = 103;
 constexpr int kFullBufferWait_ms = 5;
+constexpr std::array<std::uint8_t, 4> kNonEspMarker{};
 
 // Appends one control message and returns where the next one goes.
 template <class T>
@@ -178,6 +180,39 @@ bool send_datagram(const OuterSocket& socket, const Endpoint& local, const Endpo
   header.msg_controllen = put_source(control, 0, local.address);
   header.msg_control = header.msg_controllen == 0 ? nullptr : control;
   return sendmsg(socket.fd(), &header, MSG_DONTWAIT) >= 0;
+}
+
+namespace {
+
+const OuterSocket* udp_socket(std::span<const OuterSocket> sockets, std::uint16_t nat_t_port,
+                              bool nat_t, Family family) {
+  const auto found = std::ranges::find_if(sockets, [&](const OuterSocket& socket) {
+    return socket.kind() == OuterSocket::Kind::udp && socket.family() == family &&
+           (socket.port() == nat_t_port) == nat_t;
+  });
+  return found == sockets.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void send_ike(std::span<const OuterSocket> sockets, std::uint16_t nat_t_port,
+              const Datagram& datagram) {
+  const bool marked = datagram.local.port == nat_t_port;
+  const OuterSocket* socket =
+      udp_socket(sockets, nat_t_port, marked, datagram.remote.address.family());
+  if (!socket) return;
+  const ByteView parts[] = {kNonEspMarker, datagram.payload};
+  // A lost message is the retransmission's business (RFC 7296, 2.1).
+  send_datagram(*socket, datagram.local, datagram.remote,
+                marked ? std::span(parts) : std::span(parts).last(1));
+}
+
+void send_keepalive(std::span<const OuterSocket> sockets, std::uint16_t nat_t_port,
+                    const Endpoint& local, const Endpoint& remote) {
+  static constexpr std::uint8_t kKeepalive[] = {0xff};
+  const ByteView parts[] = {kKeepalive};
+  if (const auto* socket = udp_socket(sockets, nat_t_port, true, remote.address.family()))
+    send_datagram(*socket, local, remote, parts);
 }
 
 }  // namespace culvert::esp

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "esp/file_descriptor.h"
-#include "net/address.h"
+#include "net/datagram.h"
 
 namespace culvert::esp {
 
@@ -142,6 +142,14 @@ class Sender {
 // Sends one datagram now, from any thread; false when the kernel refused it.
 bool send_datagram(const OuterSocket& socket, const Endpoint& local, const Endpoint& remote,
                    std::span<const ByteView> parts);
+
+// Sends an IKE message through the UDP socket of its family and local port, with the non-ESP marker
+// on the NAT-T port (RFC 3948, 2.2); a local port that is not the NAT-T port means the other one.
+void send_ike(std::span<const OuterSocket> sockets, std::uint16_t nat_t_port,
+              const Datagram& datagram);
+// RFC 3948, 2.3: one octet that a NAT's mapping lives on and the peer ignores.
+void send_keepalive(std::span<const OuterSocket> sockets, std::uint16_t nat_t_port,
+                    const Endpoint& local, const Endpoint& remote);
 
 // The MTU of the path as the kernel knows it; 1,280 when there is no route.
 unsigned path_mtu(const Endpoint& local, const Endpoint& remote, std::uint32_t mark);

@@ -13,7 +13,6 @@ namespace culvert::esp {
 namespace {
 
 constexpr unsigned kFirstMtu = 1'400;  // until the first SA tells what its path carries
-constexpr std::array<std::uint8_t, 4> kNonEspMarker{};
 
 using Start = std::expected<void, std::string>;
 
@@ -43,7 +42,6 @@ class Plane final : public UserspacePlane {
     bool in = false, out = false;
   };
 
-  const OuterSocket* udp_socket(std::uint16_t port, Family family) const;
   Start open_sockets();
   Start open_socket(OuterSocket::Kind kind, Family family, std::uint16_t port);
   Result<> install(InstallSa&& op);
@@ -170,31 +168,12 @@ std::optional<SaPairCounters> Plane::counters(SaPairId pair) {
                         statistics.selector_mismatch.load(std::memory_order_relaxed)};
 }
 
-const OuterSocket* Plane::udp_socket(std::uint16_t port, Family family) const {
-  const auto found = std::ranges::find_if(sockets_, [&](const OuterSocket& socket) {
-    return socket.kind() == OuterSocket::Kind::udp && socket.port() == port &&
-           socket.family() == family;
-  });
-  return found == sockets_.end() ? nullptr : &*found;
-}
-
 void Plane::send_ike(const Datagram& datagram) {
-  const std::uint16_t port =
-      datagram.local.port == options_.nat_t_port ? options_.nat_t_port : options_.ike_port;
-  const OuterSocket* socket = udp_socket(port, datagram.remote.address.family());
-  if (!socket) return;
-  const ByteView parts[] = {kNonEspMarker, datagram.payload};
-  const bool marked = port == options_.nat_t_port;
-  // A lost message is the retransmission's business (RFC 7296, 2.1).
-  send_datagram(*socket, datagram.local, datagram.remote,
-                marked ? std::span(parts) : std::span(parts).last(1));
+  culvert::esp::send_ike(sockets_, options_.nat_t_port, datagram);
 }
 
 void Plane::send_keepalive(const Endpoint& local, const Endpoint& remote) {
-  static constexpr std::uint8_t kKeepalive[] = {0xff};
-  const ByteView parts[] = {kKeepalive};
-  if (const OuterSocket* socket = udp_socket(options_.nat_t_port, remote.address.family()))
-    send_datagram(*socket, local, remote, parts);
+  culvert::esp::send_keepalive(sockets_, options_.nat_t_port, local, remote);
 }
 
 std::string describe_drops(const DropCounters& drops) {

@@ -24,19 +24,11 @@ struct PlaneOptions {
 // and hands what is not ESP to the control thread.
 class UserspacePlane : public DataPlane {
  public:
-  // Called from a worker thread for each IKE datagram (non-ESP marker stripped): copies and
-  // returns.
-  using IkeSink = std::function<void(const Datagram&)>;
+  // The sink is called from a worker thread: it copies and returns.
   // Creates the device, rules and sockets and starts the workers. Fails with a sentence that says
   // what could not be done ("cannot bind UDP port 500: address in use").
   static std::expected<std::unique_ptr<UserspacePlane>, std::string> start(const PlaneOptions&,
                                                                            IkeSink);
-  // Sends an IKE message from the control thread; adds the non-ESP marker on the NAT-T port.
-  virtual void send_ike(const Datagram& datagram) = 0;
-  // RFC 3948, 2.3: one octet that a NAT's mapping lives on and the peer ignores.
-  virtual void send_keepalive(const Endpoint& local, const Endpoint& remote) = 0;
-  // One line per fact, for `culvert status`: offloads in use, cipher backend, workers, drops.
-  virtual std::vector<std::string> describe() const = 0;
   // Destruction stops the workers and removes device, routes and rules.
 };
 

@@ -110,12 +110,15 @@ def _fresh_directory(namespace, kind):
 
 
 class Culvertd(ViciPeer):
-    """A running culvertd; without toml it starts with no --config, as vici alone would drive it.
+    """A running culvertd; without toml vici alone drives it.
 
-    state_directory outlives the process, so that restart() finds it.
+    state_directory outlives the process, so that restart() finds it. data_plane: set in [daemon];
+    "auto" leaves the text, or its absence, as it is.
     """
 
-    def __init__(self, namespace, toml, files, arguments):
+    def __init__(self, namespace, toml, files, arguments, data_plane):
+        self._data_plane = data_plane
+        toml = self._with_plane(toml)
         program = binary("culvertd")
         super().__init__(namespace, "culvertd", files)
         self.state_directory = self.path("state")
@@ -137,17 +140,33 @@ class Culvertd(ViciPeer):
         return run([binary("culvert"), "--uri", self.vici, *arguments], check=check,
                    timeout=timeout)
 
+    def _with_plane(self, toml):
+        if self._data_plane == "auto":
+            return toml
+        setting = f'data_plane = "{self._data_plane}"\n'
+        if toml and "[daemon]\n" in toml:
+            return toml.replace("[daemon]\n", "[daemon]\n" + setting, 1)
+        return (toml or "") + "\n[daemon]\n" + setting
+
+    def write_config(self, toml):
+        """Replaces the TOML file."""
+        _write(self.config, self._with_plane(toml))
+
     def reload(self, toml):
         """Replaces the TOML file and sends SIGHUP."""
-        _write(self.config, toml)
+        self.write_config(toml)
         self.signal(signal.SIGHUP)
 
 
 class Charon(ViciPeer):
-    """A running charon. strongswan_conf: lines for the charon { } section."""
+    """A running charon. strongswan_conf: lines for the charon { } section.
 
-    def __init__(self, namespace, swanctl_conf, strongswan_conf, files):
+    kernel_esp: ESP is the kernel's, instead of the userspace one of kernel-libipsec.
+    """
+
+    def __init__(self, namespace, swanctl_conf, strongswan_conf, files, kernel_esp):
         program = _debian_program("charon-systemd")
+        self._kernel_esp = kernel_esp
         super().__init__(namespace, "charon", files)
         _write(self.path("strongswan.conf"), self._settings(strongswan_conf))
         self.start([self._copy_of(program)],
@@ -158,7 +177,7 @@ class Charon(ViciPeer):
     def _settings(self, extras):
         return f"""
 charon-systemd {{
-  load = {_CHARON_PLUGINS}
+  load = {self._plugins()}
   journal {{ default = -1 }}
   filelog {{
     log {{ path = {self.path("charon.log")}
@@ -174,6 +193,10 @@ charon-systemd {{
   {extras}
 }}
 """
+
+    def _plugins(self):
+        return _CHARON_PLUGINS.replace("kernel-libipsec ", "" if self._kernel_esp
+                                       else "kernel-libipsec ")
 
     def log_text(self):
         """charon's own log after what it wrote to its streams."""

@@ -10,6 +10,8 @@ import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+# What every limit is multiplied by: a guest on a software processor is many times as slow.
+PATIENCE = float(os.environ.get("CULVERT_TEST_PATIENCE", "1"))
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -30,10 +32,11 @@ def run(argv, timeout=15, check=True, env=None, stdin=None):
     argv = [str(word) for word in argv]
     try:
         done = subprocess.run(argv, input=stdin, stdin=None if stdin else subprocess.DEVNULL,
-                              capture_output=True, text=True, errors="replace", timeout=timeout,
+                              capture_output=True, text=True, errors="replace",
+                              timeout=timeout * PATIENCE,
                               env={**os.environ, **(env or {})})
     except subprocess.TimeoutExpired as late:
-        raise CommandFailed(f"{' '.join(argv)}: not done after {timeout} s\n"
+        raise CommandFailed(f"{' '.join(argv)}: not done after {timeout * PATIENCE:g} s\n"
                             f"{late.stdout or ''}{late.stderr or ''}") from None
     if check and done.returncode != 0:
         raise CommandFailed(f"{' '.join(argv)}: status {done.returncode}\n"
@@ -46,13 +49,14 @@ def wait_for(predicate, timeout=10, what="condition", interval=0.05):
 
     `what` may be a function: it is called only on failure, to say what was seen instead.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
+            raise AssertionError(f"not within {timeout * PATIENCE:g} s: "
+                                 f"{what() if callable(what) else what}")
         time.sleep(interval)
 
 

@@ -165,13 +165,14 @@ class World:
         """A running tcpdump; see Capture. expression: what to keep, in tcpdump's words."""
         return Capture(namespace, interface, expression)
 
-    def culvertd(self, namespace, toml=None, files=None, arguments=()):
+    def culvertd(self, namespace, toml=None, files=None, arguments=(), data_plane="userspace"):
         """A running culvertd; see Culvertd. files: name -> text, beside the TOML file."""
-        return Culvertd(namespace, toml, files or {}, arguments)
+        return Culvertd(namespace, toml, files or {}, arguments, data_plane)
 
-    def charon(self, namespace, swanctl_conf="", strongswan_conf="", files=None):
-        """A running charon with userspace ESP (kernel-libipsec); see Charon."""
-        return Charon(namespace, swanctl_conf, strongswan_conf, files or {})
+    def charon(self, namespace, swanctl_conf="", strongswan_conf="", files=None,
+               kernel_esp=False):
+        """A running charon with userspace ESP (kernel-libipsec) unless kernel_esp; see Charon."""
+        return Charon(namespace, swanctl_conf, strongswan_conf, files or {}, kernel_esp)
 
     def close(self):
         """Ends the processes, newest first, and removes the namespaces and the directory."""

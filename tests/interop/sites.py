@@ -31,15 +31,16 @@ ESP = "aes128gcm16"
 
 
 def connection(here, there, ike=IKE, esp=ESP, children=None, options="", child_options="",
-               remote_address=None, local_address=None, name="site"):
-    """A swanctl connection. children: name -> (local_ts, remote_ts)."""
+               remote_address=None, local_address=None, name="site", ah=None):
+    """A swanctl connection. children: name -> (local_ts, remote_ts). ah: instead of esp."""
+    proposals = f"ah_proposals = {ah}" if ah else f"esp_proposals = {esp}"
     children = children or {"net": (here.net, there.net)}
     identity = lambda side: f"id = \"{side.identity}\"" if side.identity else ""
     child_texts = "\n".join(f"""
       {child} {{
         local_ts = {local}
         remote_ts = {remote}
-        esp_proposals = {esp}
+        {proposals}
         {child_options}
       }}""" for child, (local, remote) in children.items())
     return f"""
@@ -84,15 +85,16 @@ class Pair:
     culvertd has no TOML file, unless culvert_toml gives one.
     """
 
-    def __init__(self, culvert=CULVERT, charon=CHARON, strongswan_conf="", culvert_toml=None):
+    def __init__(self, culvert=CULVERT, charon=CHARON, strongswan_conf="", culvert_toml=None,
+                 kernel_esp=False):  # both sides
         self.world = harness.World()
         try:
-            self._build(culvert, charon, strongswan_conf, culvert_toml)
+            self._build(culvert, charon, strongswan_conf, culvert_toml, kernel_esp)
         except BaseException:
             self.world.__exit__(RuntimeError, None, None)
             raise
 
-    def _build(self, culvert, charon, strongswan_conf, culvert_toml):
+    def _build(self, culvert, charon, strongswan_conf, culvert_toml, kernel_esp):
         self.here, self.there = culvert, charon
         self.ns_culvert, self.ns_charon = self.world.ns("cul"), self.world.ns("cha")
         self.world.link(self.ns_culvert, ["192.0.2.1/24", "2001:db8::1/64"],
@@ -101,8 +103,10 @@ class Pair:
             self.ns_culvert.address("lo", address)
         for address in ("10.2.0.1/32", "10.12.0.1/32", "fd02::1/128"):
             self.ns_charon.address("lo", address)
-        self.culvert = self.world.culvertd(self.ns_culvert, culvert_toml)
-        self.charon = self.world.charon(self.ns_charon, strongswan_conf=strongswan_conf)
+        self.culvert = self.world.culvertd(self.ns_culvert, culvert_toml,
+                                           data_plane="kernel" if kernel_esp else "userspace")
+        self.charon = self.world.charon(self.ns_charon, strongswan_conf=strongswan_conf,
+                                        kernel_esp=kernel_esp)
 
     def load(self, culvert_options=None, charon_options=None, **both):
         """The site on both sides; each side may differ from `both`."""

@@ -55,8 +55,7 @@ class Reload(unittest.TestCase):
 
     def reload(self, **changes):
         """What `culvert reload` prints of the new file."""
-        with open(self.west.config, "w", encoding="utf-8") as file:
-            file.write(toml("192.0.2.2", **{"keep": "up", **changes}))
+        self.west.write_config(toml("192.0.2.2", **{"keep": "up", **changes}))
         return self.west.culvert("reload").stdout
 
     def test_nothing_is_different(self):
