@@ -90,8 +90,8 @@ void World::perform(Host& host, SadOp&& operation) {
   if (install && refuse_installs > 0 && random_.per_mille(refuse_installs)) {
     if (install->direction == Direction::in) host.refused_spis.insert(install->spi);
     host.refused_installs.emplace(install->pair, install->direction);
-    return host.shard->install_failed(install->pair, Error{Fault::internal, Reason::system},
-                                      host.clock.local(now_));
+    return host.shard->refused({install->pair, {}, "the plane has no room"},
+                               host.clock.local(now_));
   }
   if (install && sabotage_.announce_first && install->direction == Direction::in) {
     host.held_back = std::move(operation);

@@ -27,6 +27,7 @@ GTEST_TIMEOUT_S = 900
 SCRIPT_TIMEOUT_S = 2400
 SIM_TIMEOUT_S = 600
 VM_TIMEOUT_S = 1500
+VM_PEERS = ("libreswan", "openiked")  # Debian packages that can't be installed beside strongSwan
 VM_CANNOT = 77  # tools/vm: this machine can't run a guest
 
 
@@ -65,8 +66,10 @@ def script_programs():
 
 def vm_programs():
     """All tests of tests/vm in one guest, because booting takes longer than most of them."""
-    yield Program("vm", "vm", [*as_root("vm"), os.path.join(ROOT, "tools", "vm"),
-                               "--timeout", str(VM_TIMEOUT_S)], "vm", VM_TIMEOUT_S + 300)
+    guest = [os.path.join(ROOT, "tools", "vm"), "--timeout", str(VM_TIMEOUT_S)]
+    for package in VM_PEERS:
+        guest += ["--package", package]
+    yield Program("vm", "vm", [*as_root("vm"), *guest], "vm", VM_TIMEOUT_S + 300)
 
 
 def as_root(kind):

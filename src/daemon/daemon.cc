@@ -213,18 +213,20 @@ void Daemon::carry_out(Transmit&& output) {
 }
 
 void Daemon::carry_out(SadOp&& output) {
-  SaPairId pair;
-  if (const auto* install = std::get_if<InstallSa>(&output)) pair = install->pair;
-  if (const auto* policy = std::get_if<InstallPolicy>(&output)) pair = policy->pair;
+  SadRefusal refusal;
+  std::visit(
+      [&](const auto& operation) {
+        if constexpr (requires { operation.pair; }) refusal.pair = operation.pair;
+        if constexpr (requires { operation.policy; }) refusal.policy = operation.policy;
+      },
+      output);
   const auto applied = plane_->apply(std::move(output));
   if (applied) return;
-  // The sentence of the plane comes first; the event of the SA follows it.
-  const std::string why = plane_->refusal();
-  if (!why.empty()) log_.write(trace::Level::error, why);
-  if (pair) return shard_->install_failed(pair, applied.error(), now());
-  if (why.empty())
-    log_.write(trace::Level::error, fmt::format("the data plane refused an operation: {}",
-                                                trace::name_of(applied.error().reason)));
+  refusal.why = plane_->refusal();
+  if (refusal.why.empty())
+    refusal.why =
+        fmt::format("the data plane refused it: {}", trace::name_of(applied.error().reason));
+  shard_->refused(std::move(refusal), now());
 }
 
 void Daemon::carry_out(trace::Event&& output) {

@@ -132,4 +132,11 @@ struct Sent {  // the answer to a Keepalive that was not needed: the SA's latest
 };
 using SadNotice = std::variant<Acquire, Expire, MappingChange, Activity, Sent>;
 
+// A data plane did not carry out an operation.
+struct SadRefusal {
+  SaPairId pair;    // that it was about; zero: none
+  PolicyId policy;  // likewise
+  std::string why;  // a sentence that says what, why, and what to change
+};
+
 }  // namespace culvert

@@ -35,7 +35,7 @@ class Shard::Impl final : public ikev2::Host {
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
-  void install_failed(SaPairId pair, const Error& error, TimePoint now);
+  void refused(SadRefusal&& refusal, TimePoint now);
   // shard.cc
   Output poll(TimePoint now);
   // report.cc

@@ -67,15 +67,23 @@ void Shard::Impl::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
   settle(sa->self, now);
 }
 
-void Shard::Impl::install_failed(SaPairId pair, const Error& error, TimePoint now) {
+void Shard::Impl::refused(SadRefusal&& refusal, TimePoint now) {
   now_ = now;
-  const auto owner = pair_owner_.find(pair);
+  trace::SadFailed event{std::move(refusal.why)};
+  const auto owner = pair_owner_.find(refusal.pair);
   IkeSa* sa = owner == pair_owner_.end() ? nullptr : sas_.get(owner->second);
-  if (!sa) return;
-  const ikev2::ChildSa* child = sa->child_by_pair(pair);
-  ikev2::emit(*this, *sa, trace::SadFailed{error.reason}, child ? child->config.get() : nullptr);
+  if (!sa) {
+    trace::Event alone{{}, std::move(event)};
+    if (const auto trap = trap_names_.find(refusal.policy); trap != trap_names_.end()) {
+      alone.subject.connection = trap->second.first;
+      alone.subject.child = trap->second.second;
+    }
+    return emit(std::move(alone));
+  }
+  const ikev2::ChildSa* child = sa->child_by_pair(refusal.pair);
+  ikev2::emit(*this, *sa, std::move(event), child ? child->config.get() : nullptr);
   if (!child || child->is_going() || !sa->in<ikev2::Established>()) return;
-  ikev2::queue_task(*sa, ikev2::DeleteChild{pair, true});
+  ikev2::queue_task(*sa, ikev2::DeleteChild{refusal.pair, true});
   ikev2::run_next_task(*this, *sa, now);
   settle(sa->self, now);
 }

@@ -49,8 +49,8 @@ void Shard::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
 void Shard::complete(JobId job, FoundPaths&& answer, TimePoint now) {
   impl_->complete(job, std::move(answer), now);
 }
-void Shard::install_failed(SaPairId pair, const Error& error, TimePoint now) {
-  impl_->install_failed(pair, error, now);
+void Shard::refused(SadRefusal&& refusal, TimePoint now) {
+  impl_->refused(std::move(refusal), now);
 }
 Output Shard::poll(TimePoint now) { return impl_->poll(now); }
 std::vector<IkeSaStatus> Shard::list_sas(TimePoint now) const { return impl_->list_sas(now); }

@@ -32,8 +32,8 @@ class Shard {
   // The answer to an AskLastUse; TimePoint::min(): never.
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
   void complete(JobId job, FoundPaths&& answer, TimePoint now);
-  // The data plane could not carry out an InstallSa of this pair: the CHILD SA is given up.
-  void install_failed(SaPairId pair, const Error& error, TimePoint now);
+  // The CHILD SA of the pair, if there is one, is given up.
+  void refused(SadRefusal&& refusal, TimePoint now);
 
   // The next output; WaitUntil when there is nothing more to do. Timers expire inside.
   Output poll(TimePoint now);

@@ -454,10 +454,9 @@ struct WrongMode {
   CULVERT_FIELDS(CULVERT_FIELD(offered), CULVERT_FIELD(accepted))
 };
 struct SadFailed {
-  static constexpr Info kInfo{"sad_failed", Level::error, Group::knl,
-                              "the data plane refused the SA: {reason}", true};
-  Reason reason{};
-  CULVERT_FIELDS(CULVERT_FIELD(reason))
+  static constexpr Info kInfo{"sad_failed", Level::error, Group::knl, "{why}", true};
+  std::string why;  // a sentence of the data plane's
+  CULVERT_FIELDS(CULVERT_FIELD(why))
 };
 
 // ---- any exchange ----

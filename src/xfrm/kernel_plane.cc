@@ -1,5 +1,5 @@
-// Invariant: names_ and pairs_ hold exactly what the kernel was told and did not refuse; an
-// operation that fails changes nothing that stays.
+// Invariant: sas_ and book_ hold exactly what the kernel was told and did not refuse; an operation
+// that fails changes nothing that stays.
 #include "xfrm/kernel_plane.h"
 
 #include <fmt/format.h>
@@ -23,6 +23,7 @@
 #include "xfrm/leftovers.h"
 #include "xfrm/policies.h"
 #include "xfrm/refusals.h"
+#include "xfrm/sa_book.h"
 #include "xfrm/socket.h"
 
 namespace culvert::xfrm {
@@ -54,20 +55,6 @@ double random_part() {
   return value / 4294967296.0;
 }
 
-InstallSa probe_sa() {
-  InstallSa sa;
-  std::array<std::uint8_t, 48> keys{};
-  [[maybe_unused]] const ssize_t got = getrandom(keys.data(), keys.size(), 0);
-  [[maybe_unused]] const ssize_t spi = getrandom(&sa.spi, sizeof sa.spi, 0);
-  sa.spi |= 0x8000'0000;
-  sa.mode = Mode::transport;
-  sa.local.address = sa.remote.address = IpAddress::v4(0x7f00'0001);
-  sa.cipher = {Encr::aes_cbc, 128, Integ::hmac_sha2_256_128};  // RFC 8221: every ESP has them
-  sa.keys.encryption.assign(ByteView(keys).first(16));
-  sa.keys.integrity.assign(ByteView(keys).last(32));
-  return sa;
-}
-
 class Plane final : public KernelPlane {
  public:
   Plane(const KernelPlaneOptions& options, RequestSocket requests, EventSocket events,
@@ -94,26 +81,10 @@ class Plane final : public KernelPlane {
   std::vector<std::string> describe() const override;
 
  private:
-  struct Half {
-    SaName name;
-    std::uint16_t cpi = 0;
-    bool watched = true;  // inbound: the next packet is told
-  };
-  struct Pair {
-    std::optional<Half> in, out;
-    IpAddress local, remote;
-    std::uint32_t reqid = 0;
-    std::vector<PolicyId> policies;
-  };
   struct Policy {
     InstallPolicy wanted;
     TimePoint next_acquire = TimePoint::min();
   };
-  struct Owner {
-    SaPairId pair;
-    Direction direction = Direction::in;
-  };
-
   Result<> carry_out(InstallSa&& op);
   Result<> carry_out(const UpdateSa& op);
   Result<> carry_out(const DeleteSa& op);
@@ -126,16 +97,11 @@ class Plane final : public KernelPlane {
 
   PolicyTarget target_of(const InstallPolicy& policy) const;
   Result<> put(PolicyId id, const InstallPolicy& policy);
-  void link(PolicyId id, SaPairId from, SaPairId to);
   void route(const InstallPolicy& policy);
-  void delete_half(const Half& half, Batch& batch) const;
-  void forget(SaPairId id, Direction direction);
-
   void watch(int fd, std::uint32_t tag);
   void serve(const Event& event, std::vector<SadNotice>& notices);
   void acquired(const AcquireEvent& event, std::vector<SadNotice>& notices);
   void received(const ReplayEvent& event, std::vector<SadNotice>& notices);
-  const Owner* owner_of(SaName name) const;
   void schedule_audit();
   void audit(std::vector<SadNotice>& notices);
 
@@ -149,9 +115,8 @@ class Plane final : public KernelPlane {
   std::size_t leftovers_ = 0;
   esp::FileDescriptor epoll_, audit_timer_;
   std::unique_ptr<esp::RouteTable> routes_;
+  SaBook sas_;
   PolicyBook book_;
-  std::unordered_map<SaPairId, Pair> pairs_;
-  std::map<SaName, Owner> names_;  // without marks, which not all events tell
   std::unordered_map<PolicyId, Policy> policies_;
   std::uint64_t overruns_ = 0;
   std::string refusal_;
@@ -160,9 +125,9 @@ class Plane final : public KernelPlane {
 Plane::~Plane() {
   Batch batch;
   book_.remove_all(batch);
-  for (const auto& [id, pair] : pairs_) {
-    if (pair.in) delete_half(*pair.in, batch);
-    if (pair.out) delete_half(*pair.out, batch);
+  for (const auto& [id, pair] : sas_.pairs()) {
+    if (pair.in) delete_half(batch, *pair.in);
+    if (pair.out) delete_half(batch, *pair.out);
   }
   requests_.transact(batch);
 }
@@ -211,25 +176,9 @@ Result<> Plane::apply(SadOp&& op) {
   return std::visit([this](auto&& one) { return carry_out(std::move(one)); }, std::move(op));
 }
 
-void Plane::delete_half(const Half& half, Batch& batch) const {
-  delete_sa(batch, half.name);
-  if (half.cpi == 0) return;
-  SaName comp = half.name;
-  comp.spi = half.cpi;
-  comp.protocol = kIpcomp;
-  delete_sa(batch, comp);
-}
-
-SaName without_mark(SaName name) {
-  name.mark = {};
-  return name;
-}
-
 Result<> Plane::carry_out(InstallSa&& op) {
   const bool in = op.direction == Direction::in;
-  const auto known = pairs_.find(op.pair);
-  if (known != pairs_.end() && (in ? known->second.in : known->second.out))
-    return refuse(Fault::internal, Reason::invalid_argument);
+  if (sas_.find(op.pair, op.direction)) return refuse(Fault::internal, Reason::invalid_argument);
   if (op.spi == 0 || op.local.address.is_none() ||
       op.local.address.family() != op.remote.address.family())
     return refuse(Fault::internal, Reason::invalid_argument);
@@ -242,91 +191,52 @@ Result<> Plane::carry_out(InstallSa&& op) {
   if (auto added = add_sa(batch, op, random_part()); !added)
     return refuse(added.error().fault, added.error().reason,
                   fmt::format("the kernel has no {}; choose another proposal", what));
-  const Half half{name_of(op), op.cpi};
   if (auto done = commit(batch, what); !done) {
     Batch undo;
     // One of the two of an IPComp bundle may stand. An SA that another daemon has stays.
-    if (op.cpi != 0) delete_half(half, undo);
+    if (op.cpi != 0) delete_half(undo, {name_of(op), op.cpi});
     requests_.transact(undo);
     return done;
   }
-  Pair& pair = pairs_[op.pair];
-  (in ? pair.in : pair.out) = half;
-  pair.local = op.local.address;
-  pair.remote = op.remote.address;
-  pair.reqid = op.reqid;
-  names_[without_mark(half.name)] = {op.pair, op.direction};
+  sas_.add(op);
   return {};
 }
 
-void Plane::forget(SaPairId id, Direction direction) {
-  const auto pair = pairs_.find(id);
-  auto& half = direction == Direction::in ? pair->second.in : pair->second.out;
-  const auto name = names_.find(without_mark(half->name));
-  if (name != names_.end() && name->second.pair == id) names_.erase(name);
-  half.reset();
-  if (!pair->second.in && !pair->second.out) pairs_.erase(pair);
-}
-
 Result<> Plane::carry_out(const DeleteSa& op) {
-  const auto pair = pairs_.find(op.pair);
-  if (pair == pairs_.end()) return refuse(Fault::internal, Reason::not_found);
-  const auto& half = op.direction == Direction::in ? pair->second.in : pair->second.out;
+  const HalfPair* half = sas_.find(op.pair, op.direction);
   if (!half) return refuse(Fault::internal, Reason::not_found);
   Batch batch;
-  delete_half(*half, batch);
+  delete_half(batch, *half);
   const std::string what = fmt::format("to delete the SA {}", spi_text(half->name.spi));
-  forget(op.pair, op.direction);
+  sas_.remove(op.pair, op.direction);
   return commit(batch, what, ESRCH);  // a used-up SA the kernel has deleted itself
 }
 
 // The kernel can't change an SA's addresses, so the SA is read, and then deleted and added anew
 // within one batch, with all that it was.
 Result<> Plane::carry_out(const UpdateSa& op) {
-  const auto found = pairs_.find(op.pair);
-  if (found == pairs_.end()) return refuse(Fault::internal, Reason::not_found);
-  Pair& pair = found->second;
-  struct Old {
-    Direction direction;
-    Half* half;
-    SaName name;
-  };
-  std::vector<Old> olds;
-  Batch question;
-  const auto ask = [&](Direction direction, std::optional<Half>& half) {
-    if (!half) return;
-    olds.push_back({direction, &*half, half->name});
-    get_sa(question, half->name);
-    if (half->cpi == 0) return;
-    olds.push_back({direction, nullptr, half->name});
-    olds.back().name.spi = half->cpi;
-    olds.back().name.protocol = kIpcomp;
-    get_sa(question, olds.back().name);
-  };
-  ask(Direction::in, pair.in);
-  ask(Direction::out, pair.out);
-  Batch batch(olds.size() * 2);
+  const SaPair* pair = sas_.find(op.pair);
+  if (!pair) return refuse(Fault::internal, Reason::not_found);
+  std::vector<std::pair<Direction, SaName>> olds;
+  for (const Direction direction : {Direction::in, Direction::out})
+    if (const HalfPair* half = sas_.find(op.pair, direction)) {
+      olds.emplace_back(direction, half->name);
+      if (const auto comp = half->comp_name()) olds.emplace_back(direction, *comp);
+    }
+  Batch question, batch(olds.size() * 2);
+  for (const auto& [direction, name] : olds) get_sa(question, name);
   std::size_t readable = 0;
   requests_.transact(question, [&](std::size_t index, ByteView answer) {
-    const Old& old = olds[index];
-    delete_sa(batch, old.name);
-    if (add_moved_sa(batch, answer, old.direction, op)) ++readable;
+    const auto& [direction, name] = olds[index];
+    delete_sa(batch, name);
+    if (add_moved_sa(batch, answer, direction, op)) ++readable;
   });
   if (readable != olds.size())
     return refuse(Fault::internal, Reason::not_found, "the kernel no longer has an SA that moved");
   CHECK_OK(commit(batch, "to move an SA to other addresses"));
-  for (const Old& old : olds) {
-    if (!old.half) continue;
-    names_.erase(without_mark(old.name));
-    old.half->name.destination =
-        old.direction == Direction::in ? op.local.address : op.remote.address;
-    old.half->watched = true;
-    names_[without_mark(old.half->name)] = {op.pair, old.direction};
-  }
-  pair.local = op.local.address;
-  pair.remote = op.remote.address;
+  sas_.move(op);
   Result<> result;
-  for (const PolicyId id : std::vector(pair.policies)) {
+  for (const PolicyId id : pair->policies) {
     const InstallPolicy& policy = policies_.at(id).wanted;
     if (auto done = put(id, policy); !done) result = done;
     routes_->remove(id);
@@ -336,19 +246,19 @@ Result<> Plane::carry_out(const UpdateSa& op) {
 }
 
 PolicyTarget Plane::target_of(const InstallPolicy& policy) const {
-  const auto pair = pairs_.find(policy.pair);
-  if (pair == pairs_.end()) {
+  const SaPair* pair = sas_.find(policy.pair);
+  if (!pair) {
     // A trap's template must match no SA, or the packet would not be told.
     PolicyTarget trap{policy.local.address, policy.remote.address};
     trap.reqid = kTrapReqid | static_cast<std::uint32_t>(policy.policy.value & 0x3fff'ffff);
     return trap;
   }
-  PolicyTarget target{pair->second.local, pair->second.remote};
-  target.reqid = pair->second.reqid;
-  if (!pair->second.out) return target;
-  target.spi_out = pair->second.out->name.spi;
-  target.cpi_out = pair->second.out->cpi;
-  target.ipcomp = target.cpi_out != 0 || (pair->second.in && pair->second.in->cpi != 0);
+  PolicyTarget target{pair->local, pair->remote};
+  target.reqid = pair->reqid;
+  if (!pair->out) return target;
+  target.spi_out = pair->out->name.spi;
+  target.cpi_out = pair->out->cpi;
+  target.ipcomp = pair->ipcomp();
   return target;
 }
 
@@ -366,13 +276,6 @@ Result<> Plane::put(PolicyId id, const InstallPolicy& policy) {
   book_.set(id, std::move(*wanted), batch);
   return commit(batch, fmt::format("the policy {} === {}", to_string(policy.local_ts),
                                    to_string(policy.remote_ts)));
-}
-
-// Keeps each pair's list of the policies that point at it.
-void Plane::link(PolicyId id, SaPairId from, SaPairId to) {
-  if (const auto pair = pairs_.find(from); pair != pairs_.end())
-    std::erase(pair->second.policies, id);
-  if (const auto pair = pairs_.find(to); pair != pairs_.end()) pair->second.policies.push_back(id);
 }
 
 // A route is what makes packets to the far side meet the SPD on a host without a default route; it
@@ -399,7 +302,7 @@ Result<> Plane::carry_out(InstallPolicy&& op) {
     requests_.transact(undo);
     return done;
   }
-  link(id, {}, op.pair);
+  sas_.link(id, {}, op.pair);
   route(op);
   policies_[id] = {std::move(op)};
   return {};
@@ -409,7 +312,7 @@ Result<> Plane::carry_out(const UpdatePolicy& op) {
   const auto found = policies_.find(op.policy);
   if (found == policies_.end()) return refuse(Fault::internal, Reason::not_found);
   InstallPolicy& wanted = found->second.wanted;
-  link(op.policy, wanted.pair, op.pair);
+  sas_.link(op.policy, wanted.pair, op.pair);
   wanted.pair = op.pair;
   return put(op.policy, wanted);
 }
@@ -417,7 +320,7 @@ Result<> Plane::carry_out(const UpdatePolicy& op) {
 Result<> Plane::carry_out(const DeletePolicy& op) {
   const auto found = policies_.find(op.policy);
   if (found == policies_.end()) return refuse(Fault::internal, Reason::not_found);
-  link(op.policy, found->second.wanted.pair, {});
+  sas_.link(op.policy, found->second.wanted.pair, {});
   routes_->remove(op.policy);
   policies_.erase(found);
   Batch batch;
@@ -428,12 +331,14 @@ Result<> Plane::carry_out(const DeletePolicy& op) {
 // ---- questions ----
 
 std::optional<SaPairCounters> Plane::counters(SaPairId id) {
-  const auto found = pairs_.find(id);
-  if (found == pairs_.end()) return std::nullopt;
+  if (!sas_.find(id)) return std::nullopt;
   Batch question;
   std::vector<bool> inbound;
-  if (found->second.in) get_sa(question, found->second.in->name), inbound.push_back(true);
-  if (found->second.out) get_sa(question, found->second.out->name), inbound.push_back(false);
+  for (const Direction direction : {Direction::in, Direction::out})
+    if (const HalfPair* half = sas_.find(id, direction)) {
+      get_sa(question, half->name);
+      inbound.push_back(direction == Direction::in);
+    }
   SaPairCounters counters;
   requests_.transact(question, [&](std::size_t index, ByteView answer) {
     const auto state = parse_sa(answer);
@@ -451,10 +356,10 @@ std::optional<SaPairCounters> Plane::counters(SaPairId id) {
 
 std::vector<std::string> Plane::describe() const {
   const auto inbound = std::ranges::count_if(
-      names_, [](const auto& one) { return one.second.direction == Direction::in; });
+      sas_.names(), [](const auto& one) { return one.second.direction == Direction::in; });
   std::vector<std::string> lines{fmt::format(
       "SAs: {} inbound, {} outbound; policies: {}; routed prefixes: {}", inbound,
-      static_cast<std::ptrdiff_t>(names_.size()) - inbound, book_.size(), routes_->size())};
+      static_cast<std::ptrdiff_t>(sas_.names().size()) - inbound, book_.size(), routes_->size())};
   if (overruns_ != 0) lines.push_back(fmt::format("events lost to overload: {} times", overruns_));
   if (leftovers_ != 0)
     lines.push_back(
@@ -484,19 +389,14 @@ std::vector<SadNotice> Plane::take_notices() {
   return notices;
 }
 
-const Plane::Owner* Plane::owner_of(SaName name) const {
-  const auto found = names_.find(without_mark(std::move(name)));
-  return found == names_.end() ? nullptr : &found->second;
-}
-
 void Plane::serve(const Event& event, std::vector<SadNotice>& notices) {
   if (const auto* acquire = std::get_if<AcquireEvent>(&event)) return acquired(*acquire, notices);
   if (const auto* replay = std::get_if<ReplayEvent>(&event)) return received(*replay, notices);
   if (const auto* expire = std::get_if<ExpireEvent>(&event)) {
-    if (const Owner* owner = owner_of(expire->name))
+    if (const SaBook::Owner* owner = sas_.owner_of(expire->name))
       notices.push_back(Expire{owner->pair, owner->direction, expire->hard});
   } else if (const auto* mapping = std::get_if<MappingEvent>(&event)) {
-    if (const Owner* owner = owner_of(mapping->name))
+    if (const SaBook::Owner* owner = sas_.owner_of(mapping->name))
       notices.push_back(MappingChange{owner->pair, mapping->remote});
   }
 }
@@ -514,9 +414,9 @@ void Plane::acquired(const AcquireEvent& event, std::vector<SadNotice>& notices)
 // second while there are packets, and at once of the first one after a silence, if only no
 // threshold is reached any more.
 void Plane::received(const ReplayEvent& event, std::vector<SadNotice>& notices) {
-  const Owner* owner = owner_of(event.name);
+  const SaBook::Owner* owner = sas_.owner_of(event.name);
   if (!owner || owner->direction != Direction::in) return;
-  Half& half = *pairs_.at(owner->pair).in;
+  HalfPair& half = *sas_.find(owner->pair)->in;
   if (half.watched) {
     Batch batch;
     set_replay_threshold(batch, half.name, kNeverTold);
@@ -541,20 +441,21 @@ void Plane::schedule_audit() {
 void Plane::audit(std::vector<SadNotice>& notices) {
   std::uint64_t expirations;
   [[maybe_unused]] const ssize_t got = read(audit_timer_.get(), &expirations, sizeof expirations);
-  std::set<SaName> present;
+  std::set<std::pair<std::uint64_t, Direction>> present;
   Batch question;
   dump_sas(question);
   const auto acks = requests_.transact(question, [&](std::size_t, ByteView answer) {
     const auto state = parse_sa(answer);
-    const Owner* owner = state ? owner_of(state->name) : nullptr;
+    const SaBook::Owner* owner = state ? sas_.owner_of(state->name) : nullptr;
     if (!owner) return;
-    present.insert(without_mark(state->name));
+    present.emplace(owner->pair.value, owner->direction);
     if (state->bytes >= state->soft_bytes || state->packets >= state->soft_packets)
       notices.push_back(Expire{owner->pair, owner->direction, false});
   });
   if (acks[0].error != 0) return;
-  for (const auto& [name, owner] : names_)
-    if (!present.contains(name)) notices.push_back(Expire{owner.pair, owner.direction, true});
+  for (const auto& [name, owner] : sas_.names())
+    if (!present.contains({owner.pair.value, owner.direction}))
+      notices.push_back(Expire{owner.pair, owner.direction, true});
 }
 
 }  // namespace
@@ -569,20 +470,6 @@ std::expected<std::unique_ptr<KernelPlane>, std::string> KernelPlane::start(
                                        std::move(sockets), std::move(missing), std::move(sink));
   CHECK_OK(plane->begin());
   return plane;
-}
-
-std::expected<void, std::string> KernelPlane::probe() {
-  auto requests = TRY(RequestSocket::open(NETLINK_XFRM));
-  const InstallSa sa = probe_sa();
-  Batch batch(1);
-  if (!add_sa(batch, sa, 0)) return std::unexpected("the kernel has no names for ESP's ciphers");
-  const Ack added = requests.transact(batch)[0];
-  if (added.error != 0)
-    return std::unexpected(fmt::format("the kernel takes no ESP SA: {}", words_of(added)));
-  Batch undo;
-  delete_sa(undo, name_of(sa));
-  requests.transact(undo);
-  return {};
 }
 
 }  // namespace culvert::xfrm

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/exchange/pair.h"
+#include "trace/render.h"
 
 namespace culvert::exchange_test {
 namespace {
@@ -219,6 +220,35 @@ TEST(Trap, ThePacketGoesFirstAndTheWholePolicyFollows) {
   EXPECT_TRUE(sads_agree(pair));
   EXPECT_EQ(to_string(any_sa(pair.a, Direction::in).local_ts), "10.1.0.0/16");
   EXPECT_EQ(any_sa(pair.a, Direction::in).reqid, reqid);
+}
+
+TEST(Refusal, OfATrapIsToldWithItsNames) {
+  Pair pair;
+  load_changed(pair, [](ChildConfig& child) { child.start_action = StartAction::trap; });
+  pair.run();
+  ASSERT_EQ(pair.a.policies.size(), 1u);
+  pair.a.shard->refused({{}, pair.a.policies.begin()->first, "no room for it"}, pair.now);
+  pair.run();
+  const auto told = std::ranges::find_if(pair.a.events, [](const trace::Event& event) {
+    return std::holds_alternative<trace::SadFailed>(event.body);
+  });
+  ASSERT_NE(told, pair.a.events.end());
+  EXPECT_EQ(told->subject.connection, "site");
+  EXPECT_EQ(told->subject.child, "net");
+  EXPECT_EQ(trace::sentence_of(*told), "no room for it");
+}
+
+TEST(Refusal, OfAnSaGivesTheChildSaUp) {
+  Pair pair;
+  load_site(pair);
+  initiate(pair);
+  ASSERT_EQ(pair.a.sad.size(), 2u);
+  pair.a.shard->refused({any_sa(pair.a, Direction::in).pair, {}, "no such cipher"}, pair.now);
+  pair.run();
+  ASSERT_TRUE(pair.a.event<trace::SadFailed>());
+  EXPECT_EQ(pair.a.event<trace::SadFailed>()->why, "no such cipher");
+  EXPECT_TRUE(pair.a.sad.empty());
+  EXPECT_TRUE(pair.b.sad.empty()) << "the peer is told";
 }
 
 TEST(Trap, ANarrowerResponderGetsAnotherRequestForOtherTraffic) {

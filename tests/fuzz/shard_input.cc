@@ -204,7 +204,7 @@ void give_notice(Gateway& to, Choices& choices) {
     case 3:
       return to.shard->notice(Activity{pair}, to.now);
     default:
-      return to.shard->install_failed(pair, {}, to.now);
+      return to.shard->refused({pair, {}, {}}, to.now);
   }
 }
 

@@ -106,16 +106,16 @@ class Process:
     def wait(self, timeout=10):
         """The exit status; AssertionError when it still runs after timeout seconds."""
         try:
-            return self._process.wait(timeout)
+            return self._process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} still runs after {timeout} s\n"
+            raise AssertionError(f"{self.name} still runs after {timeout * PATIENCE:g} s\n"
                                  f"{self.log_tail()}") from None
 
     def stop(self, timeout=10):
         """SIGTERM, after timeout seconds SIGKILL to its group. The exit status."""
         self.signal(signal.SIGTERM)
         try:
-            self._process.wait(timeout)
+            self._process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
         return self.status
