@@ -139,6 +139,8 @@ xfrm_usersa_info* put_sa_info(nlmsghdr* message, const InstallSa& sa, const SaNa
   info->reqid = sa.reqid;
   // Inner packets of either family.
   if (mode == Mode::tunnel) info->flags |= XFRM_STATE_AF_UNSPEC;
+  // RFC 4302, 2.2: an IPv4 AH header ends at 32 bits, and Linux would go to 64.
+  if (name.protocol == IPPROTO_AH && name.destination.is_v4()) info->flags |= XFRM_STATE_ALIGN4;
   if (!sa.copy_ecn) info->flags |= XFRM_STATE_NOECN;
   if (!sa.copy_df) info->flags |= XFRM_STATE_NOPMTUDISC;
   if (sa.copy_dscp == CopyDscp::in || sa.copy_dscp == CopyDscp::yes)

@@ -197,6 +197,8 @@ TEST(NewSa, AhHasNoCipherAndEspNoUnknownOne) {
   const auto found = attributes(batch.message(0), sizeof(xfrm_usersa_info));
   EXPECT_FALSE(found.contains(XFRMA_ALG_CRYPT));
   EXPECT_THAT(found.at(XFRMA_ALG_AUTH_TRUNC), HasSubstr(name("hmac(sha256)")));
+  const auto* info = reinterpret_cast<const xfrm_usersa_info*>(batch.message(0).data() + 16);
+  EXPECT_TRUE(info->flags & XFRM_STATE_ALIGN4) << "RFC 4302, 2.2";
   sa.cipher = {Encr::blowfish, 128, Integ::hmac_sha1_96};
   EXPECT_FALSE(add_sa(batch, sa, 0));
 }
