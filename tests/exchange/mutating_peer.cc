@@ -203,7 +203,7 @@ void MutatingPeer::establish() {
 Reaction MutatingPeer::let_victim_initiate() {
   initiator = false;
   answers_.clear();
-  pair.b.shard->command(Initiate{{66}, "mutant", "net"}, pair.now);
+  start_victim();
   pair.run();
   Reaction reaction;
   reaction.datagrams = answers_.size();
@@ -215,6 +215,13 @@ Reaction MutatingPeer::let_victim_initiate() {
   spi_r = 0x8888888888888888;
   nonce_i = wire::find<wire::Nonce>(reaction.payloads, PayloadType::nonce)->data;
   return reaction;
+}
+
+Reaction MutatingPeer::let_victim(const std::function<void()>& act) {
+  answers_.clear();
+  act();
+  pair.run();
+  return reaction_to_last();
 }
 
 Draft MutatingPeer::init_response() {
@@ -327,6 +334,10 @@ Reaction MutatingPeer::send_from(const Endpoint& source, ByteView datagram) {
   mark = victim().events.size();
   victim().shard->receive({{victim().address, 500}, source, datagram}, pair.now);
   pair.run();
+  return reaction_to_last();
+}
+
+Reaction MutatingPeer::reaction_to_last() {
   Reaction reaction;
   reaction.datagrams = answers_.size();
   for (const Bytes& answer : answers_) {

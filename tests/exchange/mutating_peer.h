@@ -75,6 +75,8 @@ class MutatingPeer {
   Reaction send_from(const Endpoint& source, ByteView datagram);
   // The victim starts; what it sends first.
   Reaction let_victim_initiate();
+  // What an established victim sends on its own.
+  Reaction let_victim(const std::function<void()>& act);
   // The answer to the draft is taken as an honest peer takes it.
   void accept_init(const Reaction& reaction);
 
@@ -86,6 +88,9 @@ class MutatingPeer {
   Endpoint our_end() const { return {address, 500}; }
 
   Pair pair;
+  std::function<void()> start_victim = [this] {
+    pair.b.shard->command(Initiate{{66}, "mutant", "net"}, pair.now);
+  };
   std::size_t mark = 0;  // events of the victim before our last message
   IpAddress address = *IpAddress::parse("192.0.2.66");
   std::unique_ptr<Provider> provider;
@@ -100,6 +105,7 @@ class MutatingPeer {
   Bytes seal_with(const wire::Header& header, wire::PayloadType first, ByteView plaintext,
                   std::optional<wire::FragmentPosition> position, std::uint8_t pad_length);
   Payloads open(ByteView datagram);
+  Reaction reaction_to_last();
   void make_keys(ByteView secret);
   Bytes auth_value(const wire::Identification& id);
   void wire_up();
