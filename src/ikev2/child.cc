@@ -157,13 +157,23 @@ void forget(Host& host, IkeSa& sa, ChildSa& child) {
 // sending on a replaced SA until it removes it, five seconds later.
 constexpr Duration kLinger = std::chrono::seconds(15);
 
+// Who carries the lineage's traffic when `child` goes; nullptr: nobody is left. Not just any of the
+// lineage: the peer may have lost the losing SA of a collision without a word.
+const ChildSa* next_of_lineage(IkeSa& sa, const ChildSa& child) {
+  const ChildSa* next = sa.child_by_pair(child.successor);
+  while (next && !next->is_live()) next = sa.child_by_pair(next->successor);
+  if (next) return next;
+  const auto other = std::ranges::find_if(sa.children, [&](const ChildSa& one) {
+    return one.lineage == child.lineage && one.pair != child.pair && one.is_live();
+  });
+  return other == sa.children.end() ? nullptr : &*other;
+}
+
 // Takes it out of the outbound direction; false when no other SA of the lineage goes on.
 bool stop_sending(Host& host, IkeSa& sa, ChildSa& child, std::string_view by) {
-  const auto relative = std::ranges::find_if(sa.children, [&](const ChildSa& other) {
-    return other.lineage == child.lineage && other.pair != child.pair && other.is_live();
-  });
-  const bool succeeded = relative != sa.children.end();
-  if (child.policy && succeeded) switch_policy(host, sa, relative->pair);
+  const ChildSa* next = next_of_lineage(sa, child);
+  const bool succeeded = next != nullptr;
+  if (child.policy && succeeded) switch_policy(host, sa, next->pair);
   if (!succeeded) host.up_down(sa, false, static_cast<std::size_t>(&child - sa.children.data()));
   if (child.policy) host.apply(DeletePolicy{std::exchange(child.policy, {})});
   host.apply(DeleteSa{child.pair, Direction::out});
@@ -238,6 +248,7 @@ SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated&, SaPa
                            spi_text(child->spi_in), spi_text(child->spi_out)},
        child->config.get());
   if (before) {
+    before->successor = child->pair;
     if (before->is_live()) before->state = ChildState::rekeyed;
     host.child_rekeyed(sa, static_cast<std::size_t>(before - sa.children.data()),
                        static_cast<std::size_t>(child - sa.children.data()));

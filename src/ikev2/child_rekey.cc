@@ -76,7 +76,10 @@ void give_up(Host& host, IkeSa& sa, const ChildRequest& request, const Inbound& 
 // old one: until then the old one is sent on.
 void settle_rivalry(Host& host, IkeSa& sa, const ChildRequest& request, SaPairId ours,
                     ByteView our_lowest) {
-  if (is_lower(our_lowest, request.rival->lowest_nonce)) {
+  const bool we_lose = is_lower(our_lowest, request.rival->lowest_nonce);
+  if (ChildSa* old = sa.child_by_pair(request.rekeys))
+    old->successor = we_lose ? request.rival->pair : ours;
+  if (we_lose) {
     queue_task(sa, DeleteChild{ours, true});
     return;
   }

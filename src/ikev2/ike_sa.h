@@ -61,6 +61,7 @@ struct ChildSa {
   ScopeRef scope;  // none: all of the configuration
   // Successors by rekeying share it; the policy always points to one of them.
   std::uint32_t lineage = 0;
+  SaPairId successor;  // by rekeying; of two, the one that both sides keep
   Mode mode = Mode::tunnel;
   IpsecProtocol protocol = IpsecProtocol::esp;
   ChildState state = ChildState::installed;
