@@ -122,6 +122,7 @@ Succession reauthenticate(Pair& pair, bool silent_afterwards, Duration time) {
   command.reauthenticate = true;
   pair.a.shard->command(std::move(command), pair.now);
   pair.pass(time);
+  pair.wire = [](InTransit one) { return std::vector{std::move(one)}; };
   succession.now = sending(pair.b);
   return succession;
 }
