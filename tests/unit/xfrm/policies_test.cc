@@ -98,19 +98,21 @@ TEST(Policies, TunnelIsProtectedInThreeDirections) {
 }
 
 TEST(Policies, ShuntsHaveNoTemplate) {
-  for (const WantedPolicy& one : kernel_policies(policy(Mode::drop), target(), 0).value()) {
+  const auto blocks = kernel_policies(policy(Mode::drop), target(), 0).value();
+  for (const WantedPolicy& one : blocks) {
     EXPECT_TRUE(one.body.block);
     EXPECT_TRUE(one.body.templates.empty());
   }
-  for (const WantedPolicy& one : kernel_policies(policy(Mode::pass), target(), 0).value())
-    EXPECT_FALSE(one.body.block);
+  const auto passes = kernel_policies(policy(Mode::pass), target(), 0).value();
+  for (const WantedPolicy& one : passes) EXPECT_FALSE(one.body.block);
 }
 
 TEST(Policies, CompressionIsOptionalOnTheWayIn) {
   PolicyTarget compressed = target();
   compressed.ipcomp = true;
   compressed.cpi_out = 77;
-  for (const WantedPolicy& one : kernel_policies(policy(Mode::tunnel), compressed, 0).value()) {
+  const auto policies = kernel_policies(policy(Mode::tunnel), compressed, 0).value();
+  for (const WantedPolicy& one : policies) {
     const bool out = one.key.direction == PolicyDirection::out;
     ASSERT_EQ(one.body.templates.size(), 2u);
     EXPECT_EQ(one.body.templates[0].protocol, kIpcomp);
