@@ -8,10 +8,12 @@
 #include <set>
 
 #include "config/child.h"
+#include "config/device_name.h"
 #include "config/file.h"
 #include "config/overlaps.h"
 #include "config/secrets.h"
 #include "config/tunnel.h"
+#include "config/xfrm_interface.h"
 
 namespace culvert::config {
 namespace {
@@ -30,13 +32,6 @@ template <class T>
 void read_integer(TableReader& table, std::string_view key, std::int64_t min, std::int64_t max,
                   T& to) {
   if (const auto value = table.integer(key, min, max)) to = static_cast<T>(*value);
-}
-
-// Linux's IFNAMSIZ, and what its dev_valid_name() allows.
-bool is_device_name(std::string_view name) {
-  return !name.empty() && name.size() < 16 && name != "." && name != ".." &&
-         std::ranges::all_of(
-             name, [](char c) { return c > ' ' && c < 0x7f && c != '/' && c != ':'; });
 }
 
 void read_device(TableReader& table, DaemonSettings& settings) {
@@ -130,6 +125,9 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
   table.finish();
   check_overlaps(tunnels, report);
   loaded.secrets = assign_secrets(tunnels, report);
+  for (const Tunnel& tunnel : tunnels)
+    if (tunnel.interface)
+      add_xfrm_interface(*tunnel.interface, tunnel.at, report, loaded.interfaces);
   for (Tunnel& tunnel : tunnels)
     loaded.connections.push_back(
         std::make_shared<const ConnectionConfig>(std::move(tunnel.config)));

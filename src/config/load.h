@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
 
 namespace culvert::config {
@@ -48,6 +49,7 @@ inline constexpr unsigned kMaxWorkers = 64;
 struct Loaded {
   std::vector<ConnectionRef> connections;  // in the order of the file
   std::vector<SharedSecret> secrets;       // id: "FILE [tunnel.NAME] psk"
+  std::vector<XfrmInterface> interfaces;   // that tunnels want
   DaemonSettings settings;
   std::vector<Diagnostic> warnings;
 };

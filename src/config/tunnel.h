@@ -1,9 +1,11 @@
 // One [tunnel.NAME] table as a connection, with what the checks across tunnels need to know.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "config/table_reader.h"
+#include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
 
 namespace culvert::config {
@@ -14,6 +16,7 @@ struct Tunnel {
   SecretBytes psk;  // empty when it is missing or wrong, which has been reported
   Position psk_at;
   std::vector<Position> remote_at;  // of each child's remote selectors, or of its table
+  std::optional<XfrmInterface> interface;
 
   std::string table() const { return "[tunnel." + config.name + "]"; }
 };

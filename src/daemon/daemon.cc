@@ -25,6 +25,13 @@ constexpr Duration kIdleCheck = std::chrono::milliseconds(20);
 // So many outputs are carried out before other work of the loop gets its turn.
 constexpr std::size_t kMaxOutputsPerTurn = 4'096;
 
+// Whose addresses and changes are nobody's business.
+std::vector<std::string> own_devices(const config::Loaded& loaded) {
+  std::vector<std::string> names{loaded.settings.device};
+  for (const auto& interface : loaded.interfaces) names.push_back(interface.name);
+  return names;
+}
+
 ShardOptions shard_options(const config::DaemonSettings& settings, bool prefer_udp_encap) {
   ShardOptions options;
   options.ike_port = settings.ike_port;
@@ -105,12 +112,13 @@ std::expected<void, std::string> Daemon::start_plane() {
   if (!chosen) return std::unexpected(chosen.error());
   plane_ = std::move(chosen->plane);
   plane_choice_ = std::move(chosen->choice);
+  if (auto made = plane_->set_interfaces(loaded_.interfaces); !made) return made;
   notices_ =
       std::make_unique<io::ReadableWatch>(loop_, plane_->notice_fd(), [this] { on_notices(); });
   shard_ = std::make_unique<Shard>(shard_options(loaded_.settings, plane_->prefers_udp_encap()),
                                    *provider_);
   network_ = std::make_unique<io::NetworkWatch>(
-      loop_, io::NetworkWatch::Options{loaded_.settings.device, esp::PlaneOptions{}.route_table},
+      loop_, io::NetworkWatch::Options{own_devices(loaded_), esp::PlaneOptions{}.route_table},
       [this](const std::vector<IpAddress>& addresses) { execute(NetworkChanged{addresses}, {}); });
   if (const auto watching = network_->start(); !watching) return watching;
   log_.write(trace::Level::info,
@@ -332,6 +340,11 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   if (!loaded) return std::unexpected(joined(loaded.error()));
   for (const auto& warning : loaded->warnings)
     log_.write(trace::Level::warning, warning.to_string());
+  if (auto made = plane_->set_interfaces(loaded->interfaces); !made) {
+    [[maybe_unused]] const auto back = plane_->set_interfaces(loaded_.interfaces);
+    return std::unexpected(std::move(made.error()));
+  }
+  network_->ignore(own_devices(*loaded));
   const auto difference = compare(loaded_, *loaded);
   auto sentences = difference.sentences();
   for (const auto& sentence : sentences) log_.write(trace::Level::info, "reload: " + sentence);

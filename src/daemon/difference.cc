@@ -65,6 +65,8 @@ constexpr Setting<Connection> kConnectionSettings[] = {
     of_connection<&Connection::remote>("remote_id", kAnew),
     of_connection<&Connection::encap>("encap", kAnew),
     of_connection<&Connection::mobike>("mobike", kAnew),
+    of_connection<&Connection::if_id_in>("xfrm_interface", kAnew),
+    of_connection<&Connection::if_id_out>("xfrm_interface", kAnew),
     of_connection<&Connection::dpd_delay>("dpd", kNow),
     of_connection<&Connection::rekey_time>("ike_rekey", kNow),
     of_connection<&Connection::over_time>("ike_rekey", kNow),
@@ -187,6 +189,7 @@ std::vector<std::string> Difference::sentences() const {
   for (const auto* secret : new_secrets)
     all.push_back(fmt::format("{} is loaded, for the next authentication", secret->id));
   for (const auto& id : old_secrets) all.push_back(fmt::format("{} is gone", id));
+  if (interfaces) all.emplace_back("XFRM interfaces changed, in force now");
   if (settings) all.emplace_back("[daemon] changed, in force when culvertd restarts");
   return all;
 }
@@ -211,6 +214,7 @@ Difference compare(const config::Loaded& from, const config::Loaded& to) {
     if (old == old_ids.end() || !same(*old->second, *secret))
       difference.new_secrets.push_back(secret);
   }
+  difference.interfaces = !(from.interfaces == to.interfaces);
   difference.settings = !(from.settings == to.settings);
   return difference;
 }

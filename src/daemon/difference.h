@@ -38,10 +38,11 @@ struct Difference {
   std::vector<ConnectionRef> added;
   std::vector<std::string> old_secrets;          // ids that are gone
   std::vector<const SharedSecret*> new_secrets;  // new ones and changed ones, within `to`
+  bool interfaces = false;                       // XFRM ones
   bool settings = false;                         // of [daemon]
   bool empty() const {
     return removed.empty() && changed.empty() && added.empty() && old_secrets.empty() &&
-           new_secrets.empty() && !settings;
+           new_secrets.empty() && !interfaces && !settings;
   }
   // A sentence for each change, with what becomes of SAs.
   std::vector<std::string> sentences() const;

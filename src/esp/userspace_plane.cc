@@ -32,6 +32,7 @@ class Plane final : public UserspacePlane {
   int notice_fd() const override { return notices_.fd(); }
   // Segmentation offloads work on UDP only; native ESP goes packet by packet.
   bool prefers_udp_encap() const override { return true; }
+  Start set_interfaces(const std::vector<XfrmInterface>& wanted) override;
   void send_ike(const Datagram& datagram) override;
   void send_keepalive(const Endpoint& local, const Endpoint& remote) override;
   std::vector<std::string> describe() const override;
@@ -166,6 +167,15 @@ std::optional<SaPairCounters> Plane::counters(SaPairId pair) {
                         statistics.replayed.load(std::memory_order_relaxed),
                         statistics.integrity_failed.load(std::memory_order_relaxed),
                         statistics.selector_mismatch.load(std::memory_order_relaxed)};
+}
+
+Start Plane::set_interfaces(const std::vector<XfrmInterface>& wanted) {
+  if (wanted.empty()) return {};
+  return std::unexpected(
+      fmt::format("xfrm_interface {} needs the kernel's data plane; here the userspace one serves, "
+                  "whose device "
+                  "is {}: leave the key out, or set data_plane = \"kernel\"",
+                  wanted[0].name, options_.device));
 }
 
 void Plane::send_ike(const Datagram& datagram) {

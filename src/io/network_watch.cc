@@ -39,12 +39,16 @@ bool is_usable(unsigned flags) {
   return (flags & IFF_UP) != 0 && (flags & (IFF_RUNNING | kLowerUp)) != 0;
 }
 
-std::vector<IpAddress> read_addresses(const std::string& own_device) {
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+std::vector<IpAddress> read_addresses(const std::vector<std::string>& own_devices) {
   std::vector<IpAddress> addresses;
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return addresses;
   for (const ifaddrs* at = list; at; at = at->ifa_next) {
-    if (!at->ifa_addr || !is_usable(at->ifa_flags) || own_device == at->ifa_name) continue;
+    if (!at->ifa_addr || !is_usable(at->ifa_flags) || contains(own_devices, at->ifa_name)) continue;
     const int family = at->ifa_addr->sa_family;
     if (family != AF_INET && family != AF_INET6) continue;
     if (const IpAddress address = address_of(at->ifa_addr); !is_local_only(address))
@@ -86,13 +90,16 @@ std::expected<void, std::string> NetworkWatch::start() {
         fmt::format("cannot watch addresses and routes (netlink): {}", std::strerror(errno)));
   readable_ = std::make_unique<ReadableWatch>(loop_, mnl_socket_get_fd(socket_.get()),
                                               [this] { on_readable(); });
-  addresses_ = read_addresses(options_.own_device);
+  addresses_ = read_addresses(options_.own_devices);
   schedule();
   return {};
 }
 
 bool NetworkWatch::matters(const nlmsghdr& message) const {
-  const unsigned own_device = if_nametoindex(options_.own_device.c_str());
+  const auto is_own = [&](unsigned index) {
+    char name[IF_NAMESIZE];
+    return if_indextoname(index, name) && contains(options_.own_devices, name);
+  };
   const auto carries = [&](std::size_t size) {
     return mnl_nlmsg_get_payload_len(&message) >= size;
   };
@@ -101,11 +108,10 @@ bool NetworkWatch::matters(const nlmsghdr& message) const {
     case RTM_NEWLINK:
     case RTM_DELLINK:
       return carries(sizeof(ifinfomsg)) &&
-             static_cast<unsigned>(static_cast<const ifinfomsg*>(body)->ifi_index) != own_device;
+             !is_own(static_cast<unsigned>(static_cast<const ifinfomsg*>(body)->ifi_index));
     case RTM_NEWADDR:
     case RTM_DELADDR:
-      return carries(sizeof(ifaddrmsg)) &&
-             static_cast<const ifaddrmsg*>(body)->ifa_index != own_device;
+      return carries(sizeof(ifaddrmsg)) && !is_own(static_cast<const ifaddrmsg*>(body)->ifa_index);
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       if (!carries(sizeof(rtmsg))) return false;
@@ -114,11 +120,17 @@ bool NetworkWatch::matters(const nlmsghdr& message) const {
       if (route.rtm_table == RT_TABLE_LOCAL || (route.rtm_flags & RTM_F_CLONED) != 0) return false;
       const std::uint32_t device = attribute_of(message, sizeof(rtmsg), RTA_OIF);
       return attribute_of(message, sizeof(rtmsg), RTA_TABLE) != options_.own_table &&
-             (device == 0 || device != own_device);
+             (device == 0 || !is_own(device));
     }
     default:
       return false;
   }
+}
+
+void NetworkWatch::ignore(std::vector<std::string> own_devices) {
+  if (options_.own_devices == own_devices) return;
+  options_.own_devices = std::move(own_devices);
+  schedule();
 }
 
 void NetworkWatch::on_readable() {
@@ -143,7 +155,7 @@ void NetworkWatch::schedule() {
 
 void NetworkWatch::reread() {
   scheduled_ = false;
-  addresses_ = read_addresses(options_.own_device);
+  addresses_ = read_addresses(options_.own_devices);
   changed_(addresses_);
 }
 

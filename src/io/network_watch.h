@@ -18,8 +18,8 @@ namespace culvert::io {
 class NetworkWatch {
  public:
   struct Options {
-    std::string own_device;       // not looked at: its changes are our own
-    std::uint32_t own_table = 0;  // of routes; likewise
+    std::vector<std::string> own_devices;  // not looked at: their changes are our own
+    std::uint32_t own_table = 0;           // of routes; likewise
     Duration delay = std::chrono::milliseconds(100);
   };
   using Changed = std::function<void(const std::vector<IpAddress>&)>;
@@ -30,6 +30,9 @@ class NetworkWatch {
 
   // The error is a sentence.
   std::expected<void, std::string> start();
+
+  // Other devices from now on.
+  void ignore(std::vector<std::string> own_devices);
 
   // Of interfaces that are up, without loopback and link-local ones; sorted. As of the last change.
   const std::vector<IpAddress>& addresses() const { return addresses_; }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ipsec/operations.h"
+#include "ipsec/xfrm_interface.h"
 #include "net/datagram.h"
 
 namespace culvert {
@@ -28,6 +29,9 @@ class DataPlane {
   virtual int notice_fd() const = 0;
   // True where UDP encapsulation is the faster way, so that Encap::automatic asks for it.
   virtual bool prefers_udp_encap() const = 0;
+  // Makes and removes XFRM interfaces until there are these. The error is a sentence.
+  virtual std::expected<void, std::string> set_interfaces(
+      const std::vector<XfrmInterface>& wanted) = 0;
   // Sends an IKE message from the control thread; adds the non-ESP marker on the NAT-T port.
   virtual void send_ike(const Datagram& datagram) = 0;
   // RFC 3948, 2.3: one octet that a NAT's mapping lives on and the peer ignores.

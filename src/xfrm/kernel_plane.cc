@@ -19,6 +19,7 @@
 #include "ipsec/spi.h"
 #include "xfrm/algorithms.h"
 #include "xfrm/ike_sockets.h"
+#include "xfrm/interfaces.h"
 #include "xfrm/larval_settings.h"
 #include "xfrm/leftovers.h"
 #include "xfrm/policies.h"
@@ -57,14 +58,15 @@ double random_part() {
 
 class Plane final : public KernelPlane {
  public:
-  Plane(const KernelPlaneOptions& options, RequestSocket requests, EventSocket events,
-        IkeSockets sockets, std::vector<std::string> missing, IkeSink sink)
+  Plane(const KernelPlaneOptions& options, RequestSocket requests, RequestSocket routing,
+        EventSocket events, IkeSockets sockets, std::vector<std::string> missing, IkeSink sink)
       : options_(options),
         requests_(std::move(requests)),
         events_(std::move(events)),
         sockets_(std::move(sockets)),
         missing_(std::move(missing)),
-        sink_(std::move(sink)) {}
+        sink_(std::move(sink)),
+        interfaces_(std::move(routing)) {}
   ~Plane() override;
   Start begin();
 
@@ -74,6 +76,7 @@ class Plane final : public KernelPlane {
   std::vector<SadNotice> take_notices() override;
   int notice_fd() const override { return epoll_.get(); }
   bool prefers_udp_encap() const override { return false; }
+  Start set_interfaces(const std::vector<XfrmInterface>& wanted) override;
   void send_ike(const Datagram& datagram) override { sockets_.send(datagram); }
   void send_keepalive(const Endpoint& local, const Endpoint& remote) override {
     sockets_.send_keepalive(local, remote);
@@ -114,6 +117,7 @@ class Plane final : public KernelPlane {
   IkeSink sink_;
   std::size_t leftovers_ = 0;
   esp::FileDescriptor epoll_, audit_timer_;
+  Interfaces interfaces_;
   std::unique_ptr<esp::RouteTable> routes_;
   SaBook sas_;
   PolicyBook book_;
@@ -144,7 +148,7 @@ Start Plane::begin() {
   audit_timer_ = esp::FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!epoll_ || !audit_timer_)
     return std::unexpected(fmt::format("cannot wait for events: {}", std::strerror(errno)));
-  leftovers_ = remove_leftovers(requests_);
+  leftovers_ = remove_leftovers(requests_) + interfaces_.remove_leftovers();
   watch(events_.fd(), kEventTag);
   watch(audit_timer_.get(), kAuditTag);
   for (std::size_t i = 0; i < sockets_.size(); ++i)
@@ -282,7 +286,11 @@ Result<> Plane::put(PolicyId id, const InstallPolicy& policy) {
 // is worth having, but not worth a tunnel.
 void Plane::route(const InstallPolicy& policy) {
   if (policy.mode == Mode::transport || policy.mode == Mode::drop) return;
-  if (policy.if_id_out != 0) return;
+  if (policy.if_id_out != 0) {
+    if (const unsigned device = interfaces_.routed(policy.if_id_out)) [[maybe_unused]]
+      const auto done = routes_->add(policy, {device, {}});
+    return;
+  }
   if (policy.mode == Mode::pass) {
     [[maybe_unused]] const auto done = routes_->add(policy, {});
     return;
@@ -328,6 +336,17 @@ Result<> Plane::carry_out(const DeletePolicy& op) {
   return commit(batch, "to delete a policy", ENOENT);
 }
 
+// An interface takes the routes through it with it.
+Start Plane::set_interfaces(const std::vector<XfrmInterface>& wanted) {
+  const auto done = interfaces_.set(wanted);
+  for (const auto& [id, policy] : policies_) {
+    if (policy.wanted.if_id_out == 0) continue;
+    routes_->remove(id);
+    route(policy.wanted);
+  }
+  return done;
+}
+
 // ---- questions ----
 
 std::optional<SaPairCounters> Plane::counters(SaPairId id) {
@@ -362,8 +381,8 @@ std::vector<std::string> Plane::describe() const {
       static_cast<std::ptrdiff_t>(sas_.names().size()) - inbound, book_.size(), routes_->size())};
   if (overruns_ != 0) lines.push_back(fmt::format("events lost to overload: {} times", overruns_));
   if (leftovers_ != 0)
-    lines.push_back(
-        fmt::format("removed at start: {} SAs and policies of a killed culvertd", leftovers_));
+    lines.push_back(fmt::format(
+        "removed at start: {} SAs, policies and interfaces of a killed culvertd", leftovers_));
   for (const std::string& missing : missing_) lines.push_back("missing: " + missing);
   return lines;
 }
@@ -463,11 +482,13 @@ void Plane::audit(std::vector<SadNotice>& notices) {
 std::expected<std::unique_ptr<KernelPlane>, std::string> KernelPlane::start(
     const KernelPlaneOptions& options, IkeSink sink) {
   auto requests = TRY(RequestSocket::open(NETLINK_XFRM));
+  auto routing = TRY(RequestSocket::open(NETLINK_ROUTE));
   auto events = TRY(EventSocket::open());
   std::vector<std::string> missing;
   auto sockets = TRY(IkeSockets::open(options.ike_port, options.nat_t_port, options.mark, missing));
-  auto plane = std::make_unique<Plane>(options, std::move(requests), std::move(events),
-                                       std::move(sockets), std::move(missing), std::move(sink));
+  auto plane =
+      std::make_unique<Plane>(options, std::move(requests), std::move(routing), std::move(events),
+                              std::move(sockets), std::move(missing), std::move(sink));
   CHECK_OK(plane->begin());
   return plane;
 }

@@ -269,5 +269,21 @@ TEST(Diagnostics, OfShunts) {
   EXPECT_THAT(errors("shunt = 1\n"), ElementsAre(HasSubstr("expected a table")));
 }
 
+TEST(Diagnostics, OfXfrmInterfaces) {
+  EXPECT_THAT(errors_of("xfrm_interface = 'a name'"),
+              ElementsAre(HasSubstr("'a name' is not a name for a network device")));
+  EXPECT_THAT(errors_of("xfrm_interface = 3"), ElementsAre(HasSubstr("a name or a table")));
+  EXPECT_THAT(errors_of("xfrm_interface = { mtu = 1400 }"),
+              ElementsAre(HasSubstr("no 'name' is given")));
+  EXPECT_THAT(errors_of("xfrm_interface = { name = 'x', address = '10.0.0.1/33' }"),
+              ElementsAre(HasSubstr("is not an address with a prefix length")));
+  EXPECT_THAT(errors_of("xfrm_interface = { name = 'x', mtu = 100 }"), SizeIs(1));
+  EXPECT_THAT(errors("[tunnel.a]\npeer = '192.0.2.1'\npsk = 'k'\nremote = '10.1.0.0/16'\n"
+                     "xfrm_interface = 'x'\n"
+                     "[tunnel.b]\npeer = '192.0.2.1'\npsk = 'k'\nremote = '10.2.0.0/16'\n"
+                     "xfrm_interface = { name = 'x', mtu = 1400 }\n"),
+              ElementsAre(HasSubstr("tunnels describe the interface 'x' differently")));
+}
+
 }  // namespace
 }  // namespace culvert::config

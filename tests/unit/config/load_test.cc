@@ -1,6 +1,7 @@
 // What a correct file gives, with every default.
 #include "config/load.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -308,6 +309,35 @@ priority = 10
   EXPECT_EQ(config.children[0].mode, Mode::drop);
   EXPECT_EQ(config.children[0].start_action, StartAction::trap);
   EXPECT_EQ(config.children[0].priority, 10u);
+}
+
+TEST(Load, AnXfrmInterfaceHasANumberThatFollowsFromItsName) {
+  const std::string_view start = "peer = \"192.0.2.1\"\npsk = \"k\"\n";
+  const auto result = loaded(
+      fmt::format("[tunnel.a]\n{0}remote = '10.1.0.0/16'\nxfrm_interface = 'ipsec0'\n"
+                  "[tunnel.b]\n{0}remote = '10.2.0.0/16'\nxfrm_interface = 'ipsec0'\n"
+                  "[tunnel.c]\n{0}remote = '10.3.0.0/16'\nxfrm_interface = {{ name = 'ipsec1', "
+                  "address = ['10.9.0.1/30', 'fd00::1'], mtu = 1400, routes = false }}\n",
+                  start));
+  ASSERT_THAT(result.interfaces, SizeIs(2));
+  const auto& first = result.interfaces[0];
+  EXPECT_EQ(first.name, "ipsec0");
+  EXPECT_TRUE(first.routes);
+  EXPECT_EQ(first.mtu, 0u);
+  EXPECT_GE(first.if_id, XfrmInterface::kFirstNumber);
+  EXPECT_LE(first.if_id, XfrmInterface::kLastNumber);
+  for (const std::size_t i : {0u, 1u}) {
+    EXPECT_EQ(result.connections[i]->if_id_in, first.if_id);
+    EXPECT_EQ(result.connections[i]->if_id_out, first.if_id);
+  }
+  const auto& second = result.interfaces[1];
+  EXPECT_NE(second.if_id, first.if_id);
+  EXPECT_FALSE(second.routes);
+  EXPECT_EQ(second.mtu, 1400u);
+  ASSERT_THAT(second.addresses, SizeIs(2));
+  EXPECT_EQ(second.addresses[0].address.to_string(), "10.9.0.1");
+  EXPECT_EQ(second.addresses[0].length, 30);
+  EXPECT_EQ(second.addresses[1].length, 128);
 }
 
 }  // namespace
