@@ -109,8 +109,9 @@ class Reload(unittest.TestCase):
         self.assertEqual(self.spis(), before)
 
     def test_vici_leaves_existing_sas_alone(self):
-        """load-conn is for the future, as in charon."""
+        """load-conn is for the future, as in charon, but for what start_action = start began."""
         before = self.spis()
+        self.reload(keep="passive")
         conf = """connections { site { version = 2
             remote_addrs = 192.0.2.2
             dpd_delay = 7s
