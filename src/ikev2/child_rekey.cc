@@ -159,8 +159,9 @@ void handle_child_rekey_request(Host& host, IkeSa& sa, const Inbound& in,
   if (!old)
     return refuse_create_child_sa(host, sa, in, NotifyType::child_sa_not_found, {}, rekey.protocol,
                                   rekey.spi);
-  // RFC 7296, 2.25.1: we are closing it, or have replaced it already.
-  if (!old->is_live()) return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
+  // RFC 7296, 2.25.1: we are closing it, or are about to, or have replaced it already.
+  if (!old->is_live() || is_ending(sa, *old))
+    return refuse_create_child_sa(host, sa, in, NotifyType::temporary_failure);
   if (sa.children.size() >= limits::kMaxChildrenPerIkeSa)
     return refuse_create_child_sa(host, sa, in, NotifyType::no_additional_sas);
   const SaPairId old_pair = old->pair;

@@ -54,12 +54,14 @@ bool asks_too_often(Host& host, IkeSa& sa, std::uint32_t cost, TimePoint now) {
 // Both sides have asked for the same CHILD SA at once, and one is enough. As with rekeys (RFC 7296,
 // 2.8.1), the exchange with the lowest nonce loses; a side that has not seen the other's request
 // while its own was out leaves the decision to the other, so either may delete the loser.
-void settle_twins(IkeSa& sa, const ChildRival& theirs, SaPairId ours, ByteView our_lowest) {
-  const ChildSa* a = sa.child_by_pair(theirs.pair);
-  const ChildSa* b = sa.child_by_pair(ours);
-  if (!a || !b || is_ending(sa, *a) || a->local_ts != b->local_ts || a->remote_ts != b->remote_ts)
-    return;
-  queue_task(sa, DeleteChild{is_lower(our_lowest, theirs.lowest_nonce) ? ours : theirs.pair});
+void settle_twins(IkeSa& sa, const ChildRival& theirs, const ChildSa& ours, ByteView our_lowest) {
+  // The peer's may have been rekeyed while our request was out.
+  const auto twin = std::ranges::find_if(sa.children, [&](const ChildSa& one) {
+    return one.pair != ours.pair && one.config->name == ours.config->name && one.is_live() &&
+           !is_ending(sa, one) && one.local_ts == ours.local_ts && one.remote_ts == ours.remote_ts;
+  });
+  if (twin == sa.children.end()) return;
+  queue_task(sa, DeleteChild{is_lower(our_lowest, theirs.lowest_nonce) ? ours.pair : twin->pair});
 }
 
 // RFC 7296, 2.25.2: while we rekey or close the IKE SA, nothing else is begun.
@@ -170,8 +172,7 @@ void handle_create_child_sa_response(Host& host, IkeSa& sa, const Inbound& in) {
     return finish_waiters(host, sa, config->name, false);
   host.know_pfs(sa, *config);
   if (request.rival)
-    settle_twins(sa, *request.rival, sa.children.back().pair,
-                 lower_nonce(request.nonce, grant->nonce));
+    settle_twins(sa, *request.rival, sa.children.back(), lower_nonce(request.nonce, grant->nonce));
   if (auto rest = remainder(request.offer, grant->agreement, in.payloads))
     queue_task(sa, CreateChild{config, Ke::none, std::move(rest)});
 }

@@ -122,7 +122,9 @@ void handle_informational_request(Host& host, IkeSa& sa, const Inbound& in) {
   send_response(host, sa, ExchangeType::informational, in.header.message_id, answer);
   if (!delete_ike) return note_auth_lifetime(host, sa, in);
   concede_ike_rekey(host, sa);
-  close(sa, "peer");
+  // Where both delete at once, it ends for our reason.
+  const auto* ours = std::get_if<DeleteIke>(&sa.in<Established>()->in_flight);
+  close(sa, ours ? ours->by : "peer");
 }
 
 void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {

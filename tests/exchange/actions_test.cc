@@ -376,6 +376,30 @@ TEST(BothAtOnce, WhatThePeerBringsUpWhileItsNameIsLookedUpIsUsed) {
   EXPECT_TRUE(pair.a.done(1)->success);
 }
 
+TEST(BothAtOnce, WhatOnlyTheEndedOneHadIsAskedOfTheOther) {
+  for (int round = 0; round < 10; ++round) {  // the SPIs, which decide, are random
+    Pair pair;
+    load_site(pair);
+    for (const bool first : {true, false}) {
+      ConnectionConfig connection = site(first);
+      ChildConfig lab = connection.children[0];
+      lab.name = "lab";
+      lab.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
+      lab.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
+      connection.children.push_back(lab);
+      (first ? pair.a : pair.b).load(connection, pair.now);
+    }
+    pair.a.shard->command(Initiate{{2}, "site", "net"}, pair.now);
+    pair.b.shard->command(Initiate{{2}, "site", "lab"}, pair.now);
+    pair.pass(60s);
+    EXPECT_TRUE(pair.a.done(2)->success && pair.b.done(2)->success);
+    EXPECT_EQ(pair.a.shard->statistics().ike_sas, 1u);
+    EXPECT_EQ(pair.b.shard->statistics().ike_sas, 1u);
+    EXPECT_EQ(pair.a.sad.size(), 4u);
+    EXPECT_TRUE(sads_agree(pair));
+  }
+}
+
 TEST(BothAtOnce, OneChildIsLeftWhenBothAskForIt) {
   for (std::size_t lost = 0; lost < 5; ++lost) {
     Order order;
