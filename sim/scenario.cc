@@ -75,7 +75,8 @@ void Scenario::draw_weather() {
   if (random_.percent(30)) adversary.replay = random_.between(20, 300);
   if (random_.percent(30)) adversary.truncate = random_.between(20, 200);
   if (random_.percent(30)) adversary.flip = random_.between(20, 300);
-  if (random_.percent(20)) adversary.spoof = random_.between(20, 200);
+  // A spoofed IKE_SA_INIT looks like one through a NAT, which AH would not survive.
+  if (!topology_.ah && random_.percent(20)) adversary.spoof = random_.between(20, 200);
   if (random_.percent(20)) adversary.forge = random_.between(20, 200);
   if (random_.percent(15)) world_.refuse_installs = random_.between(10, 300);
   if (random_.percent(30)) world_.resolve_failures = random_.between(50, 500);

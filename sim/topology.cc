@@ -240,6 +240,7 @@ Topology draw_topology(World& world, Random& random) {
                       .ipcomp = random.percent(15),
                       .ah = random.percent(10),
                       .common_ike = random.below(std::size(kIkeProposals))};
+  topology.ah = habits.ah;
   for (auto count = random.percent(60) ? 2 : random.between(3, 5); count > 0; --count)
     add_host(world, random, habits, topology);
   const std::size_t hosts = world.hosts().size();

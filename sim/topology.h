@@ -44,6 +44,7 @@ struct Tunnel {
 
 struct Topology {
   std::vector<Tunnel> tunnels;
+  bool ah = false;
   Duration longest_dpd{};
   Duration longest_retransmission{};
 };

@@ -55,6 +55,7 @@ void install_direction(Host& host, const IkeSa& sa, const ChildSa& child, Direct
 // SAs win over the trap of the same child, which has the default priority.
 constexpr std::uint32_t kSaPriority = 1'000;
 
+// An SA that waits for the peer is behind its elder, and carries all when that one goes.
 void install_policy(Host& host, const IkeSa& sa, const ChildSa& child) {
   if (!child.config->policies) return;
   InstallPolicy policy;
@@ -63,7 +64,8 @@ void install_policy(Host& host, const IkeSa& sa, const ChildSa& child) {
   policy.local_ts = child.local_ts;
   policy.remote_ts = child.remote_ts;
   policy.mode = child.mode;
-  policy.priority = child.config->priority ? child.config->priority : kSaPriority;
+  policy.priority = (child.config->priority ? child.config->priority : kSaPriority) +
+                    (child.send_at != kNever ? 1 : 0);
   policy.local = sa.local;
   policy.remote = sa.remote;
   policy.protocol = child.protocol;
@@ -83,9 +85,10 @@ constexpr Duration kAnswerUnderWay = std::chrono::seconds(1);
 
 void send_on(Host& host, const IkeSa& sa, ChildSa& child) {
   child.send_at = kNever;
-  if (!child.config->policies || !child.is_live()) return;
-  child.policy = host.new_policy_id();
+  if (!child.policy || !child.is_live()) return;
+  const PolicyId behind = std::exchange(child.policy, host.new_policy_id());
   install_policy(host, sa, child);
+  host.apply(DeletePolicy{behind});
 }
 
 void set_lifetime(Host& host, ChildSa& child, TimePoint now) {
@@ -222,10 +225,11 @@ bool install_child(Host& host, IkeSa& sa, const PeerAuthenticated&, const ChildA
                    const ChildNonces& nonces, TimePoint now) {
   ChildSa* child = install_pair(host, sa, agreement, nonces, nullptr, now);
   if (!child) return false;
-  if (!nonces.we_initiate && host.has_elder(sa, *child))
-    child->send_at = now + kAnswerUnderWay;
-  else
-    send_on(host, sa, *child);
+  if (!nonces.we_initiate && host.has_elder(sa, *child)) child->send_at = now + kAnswerUnderWay;
+  if (child->config->policies) {
+    child->policy = host.new_policy_id();
+    install_policy(host, sa, *child);
+  }
   emit(host, sa,
        trace::ChildEstablished{to_string(child->local_ts), to_string(child->remote_ts),
                                to_string(child->suite, protocol_of(*child->config)),
@@ -280,10 +284,6 @@ void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, Tim
 }
 
 void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, TimePoint now) {
-  if (heir) {
-    for (ChildSa& child : heir->children)
-      if (child.send_at != kNever) send_on(host, *heir, child);
-  }
   // The oldest first, so that the last of a lineage is the one that goes down.
   while (!sa.children.empty()) {
     ChildSa& child = sa.children.front();

@@ -68,7 +68,7 @@ struct ChildSa {
   std::vector<TrafficSelector> local_ts, remote_ts;
   TimePoint installed;
   TimePoint rekey_at = kNever, expires_at = kNever;  // expires_at also ends lingering
-  TimePoint send_at = kNever;  // when it gets its policy: the peer may not have the SAs yet
+  TimePoint send_at = kNever;  // when its policy goes before its elder's: the peer has the SAs
   TimePoint idle_at = kNever;  // when it is asked how long no packet has used it
 
   // May be rekeyed and may hold the policy.

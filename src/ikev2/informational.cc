@@ -41,6 +41,12 @@ bool has_live_child(const IkeSa& sa, std::string_view name) {
   });
 }
 
+// We are deleting it ourselves, and not because nobody wants it any more.
+bool is_missed(const IkeSa& sa, SaPairId pair) {
+  const auto* ours = std::get_if<DeleteChild>(&sa.in<Established>()->in_flight);
+  return ours && ours->pair == pair && ours->missed;
+}
+
 // Deletes the pairs whose outbound SPIs the peer names; the answer lists our inbound ones, but not
 // of those that we are deleting ourselves at this moment (RFC 7296, 1.4.1).
 void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, Payloads& answer,
@@ -61,6 +67,7 @@ void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, P
              !other.is_going();
     });
     if (last && !child->is_going()) host.child_closing(sa, *child);
+    if (last && is_missed(sa, child->pair)) host.child_missing(sa);
     remove_child(host, sa, child->pair, "peer", now);
   }
   if (!ours.empty())
