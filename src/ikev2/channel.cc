@@ -164,9 +164,14 @@ bool retransmit_if_due(Host& host, IkeSa& sa, TimePoint now) {
   return true;
 }
 
+Endpoint endpoint_at(const Host& host, const IkeSa& sa, const IpAddress& remote) {
+  const bool mapped = sa.nat_remote && remote != sa.remote.address;
+  return {remote, mapped ? host.options().nat_t_port : sa.remote.port};
+}
+
 void probe(Host& host, IkeSa& sa, const Path& path) {
   sa.outstanding->probed = true;
-  transmit_all(host, {path.local, sa.local.port}, {path.remote, sa.remote.port},
+  transmit_all(host, {path.local, sa.local.port}, endpoint_at(host, sa, path.remote),
                sa.outstanding->datagram);
 }
 

@@ -34,6 +34,8 @@ void send_request(Host& host, IkeSa& sa, wire::ExchangeType exchange,
 void send_response(Host& host, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
                    std::span<const wire::Payload> payloads);
 void repeat_response(Host& host, IkeSa& sa, std::uint32_t message_id);
+// The peer at another address of its own: the port that a NAT gave it belongs to the one in use.
+Endpoint endpoint_at(const Host& host, const IkeSa& sa, const IpAddress& remote);
 // The outstanding request over another path, unchanged.
 void probe(Host& host, IkeSa& sa, const Path& path);
 // Sends the outstanding request again when that is due; false when the policy has given up.

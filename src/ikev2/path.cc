@@ -70,7 +70,7 @@ void hurry(IkeSa& sa, TimePoint now) {
 // answered from there.
 void choose_path(Host& host, IkeSa& sa, const Path& path, std::string_view why, TimePoint now) {
   Mobility& mobility = *sa.mobility;
-  move_ike(host, sa, {path.local, sa.local.port}, {path.remote, sa.remote.port}, why);
+  move_ike(host, sa, {path.local, sa.local.port}, endpoint_at(host, sa, path.remote), why);
   ++mobility.update;
   mobility.seen_as.clear();
   if (sa.remote.address == mobility.verified) update_children(host, sa);

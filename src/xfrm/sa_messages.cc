@@ -39,7 +39,7 @@ template <class Header>
 void put_algorithm(nlmsghdr* message, std::uint16_t type, const Header& header, ByteView key) {
   std::uint8_t value[sizeof(Header) + 128];
   std::memcpy(value, &header, sizeof header);
-  std::memcpy(value + sizeof header, key.data(), key.size());
+  std::ranges::copy(key, value + sizeof header);
   mnl_attr_put(message, type, sizeof header + key.size(), value);
   secure_zero(value);
 }
