@@ -172,9 +172,24 @@ const ChildSa* next_of_lineage(IkeSa& sa, const ChildSa& child) {
   return other == sa.children.end() ? nullptr : &*other;
 }
 
+// The successor goes before its predecessor: the peer never had it, as after a collision whose end
+// it did not hear. Then the predecessor, which the peer still has, is the one.
+const ChildSa* revive_predecessor(Host& host, IkeSa& sa, const ChildSa& successor) {
+  const auto at = std::ranges::find_if(sa.children, [&](const ChildSa& one) {
+    return one.lineage == successor.lineage && one.pair != successor.pair &&
+           one.state == ChildState::rekeyed;
+  });
+  if (at == sa.children.end()) return nullptr;
+  at->state = ChildState::installed;
+  at->successor = {};
+  schedule_rekey(host, *at);
+  return &*at;
+}
+
 // Takes it out of the outbound direction; false when no other SA of the lineage goes on.
 bool stop_sending(Host& host, IkeSa& sa, ChildSa& child, std::string_view by) {
   const ChildSa* next = next_of_lineage(sa, child);
+  if (!next && child.is_live()) next = revive_predecessor(host, sa, child);
   const bool succeeded = next != nullptr;
   if (child.policy && succeeded) switch_policy(host, sa, next->pair);
   if (!succeeded) host.up_down(sa, false, static_cast<std::size_t>(&child - sa.children.data()));

@@ -66,5 +66,17 @@ TEST(Lineage, AnotherSaServesWhereTheSuccessorIsGone) {
   }));
 }
 
+TEST(Lineage, ThePredecessorGoesOnWhenThePeerDoesNotHaveTheSuccessor) {
+  FakeHost host;
+  IkeSa sa = lineage_of(2);
+  sa.children[0].state = ChildState::rekeyed;
+  sa.children[0].successor = {2};
+  remove_child(host, sa, {2}, "peer", kNow);
+  EXPECT_EQ(sa.children[0].state, ChildState::installed);
+  EXPECT_TRUE(sa.children[0].policy);
+  for (const SadOp& operation : host.operations)
+    EXPECT_FALSE(std::holds_alternative<DeletePolicy>(operation));
+}
+
 }  // namespace
 }  // namespace culvert::ikev2
