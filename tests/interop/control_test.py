@@ -117,7 +117,7 @@ class Swanctl(unittest.TestCase):
         self.pair.culvert.initiate("net")
         self.addCleanup(self.pair.culvert.terminate, "site")
         # The rekey that is rehearsed leaves traces on both sides for some seconds.
-        harness.wait_for(lambda: all(self.at_rest(side.list_sas(raw=True)) for side in self.sides()),
+        harness.wait_for(lambda: all(self.at_rest(one.list_sas(raw=True)) for one in self.sides()),
                          30, "the rekey is over")
         raw = [re.sub(r" initiator=yes| nat-\w+=yes| use-\w+=\d+", "",
                       side.list_sas(raw=True)) for side in self.sides()]
