@@ -207,8 +207,6 @@ void Scenario::break_something() {
 void Scenario::roam(std::size_t index) {
   Host& host = world_.hosts()[index];
   if (!host.home && world_.network().nat_of(index)) return;  // it lives behind one
-  // An IKE SA that comes up meanwhile sees a NAT, perhaps one that is not there; AH needs none.
-  if (topology_.ah) return;
   if (host.home && random_.percent(30)) return world_.roam(index, *host.home, {});
   const bool v4 = host.setup.address.is_v4();
   const auto number = index * 40 + random_.below(40);

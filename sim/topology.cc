@@ -64,7 +64,7 @@ void add_host(World& world, Random& random, const Habits& habits, Topology& topo
   }
   ShardOptions& options = setup.options;
   options.index = static_cast<std::uint8_t>(index);
-  options.prefer_udp_encap = random.percent(20);
+  options.prefer_udp_encap = random.percent(20) && !habits.ah;
   options.retransmit.timeout = random.between(500ms, 4s);
   options.retransmit.tries = static_cast<std::uint32_t>(random.between(2, 5));
   options.check_pfs = random.percent(30);

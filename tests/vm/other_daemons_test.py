@@ -98,7 +98,8 @@ class Tunnel:
         self.ns_other.run(["ip", "xfrm", "state", "flush"])
         self.ns_other.run(["ip", "xfrm", "policy", "flush"])
         self.other.start()
-        self.culvert.initiate("net")
+        harness.wait_for(lambda: self.culvert.initiate("net", check=False).returncode == 0, 60,
+                         "the tunnel with its successor is up")
         self.check_up()
 
     def test_we_are_killed(self):
