@@ -1,6 +1,7 @@
 // Conversions between our values and the structures of <linux/xfrm.h>.
 #pragma once
 
+#include <libmnl/libmnl.h>
 #include <linux/xfrm.h>
 #include <sys/socket.h>
 
@@ -9,6 +10,13 @@
 #include "net/address.h"
 
 namespace culvert::xfrm {
+
+// The structure that follows a message's header. Netlink aligns it to four octets, the compiler's
+// idea of it may be eight.
+template <class T>
+void put_body(nlmsghdr* message, const T& body) {
+  std::memcpy(mnl_nlmsg_put_extra_header(message, sizeof body), &body, sizeof body);
+}
 
 inline std::uint16_t family_number(Family family) {
   return family == Family::v6 ? AF_INET6 : AF_INET;

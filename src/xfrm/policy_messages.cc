@@ -59,15 +59,15 @@ void put_key(nlmsghdr* message, const PolicyKey& key) {
 void put_policy(Batch& batch, const PolicyKey& key, const PolicyBody& body) {
   // UPDPOLICY adds what is not there.
   batch.add(XFRM_MSG_UPDPOLICY, NLM_F_REPLACE, [&](nlmsghdr* message) {
-    auto* info = static_cast<xfrm_userpolicy_info*>(
-        mnl_nlmsg_put_extra_header(message, sizeof(xfrm_userpolicy_info)));
-    info->sel = kernel_selector(key.selector);
-    info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
-    info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
-    info->lft.hard_add_expires_seconds = kOwnersAge;
-    info->priority = body.priority;
-    info->dir = static_cast<std::uint8_t>(key.direction);
-    info->action = body.block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
+    xfrm_userpolicy_info info{};
+    info.sel = kernel_selector(key.selector);
+    info.lft.soft_byte_limit = info.lft.hard_byte_limit = XFRM_INF;
+    info.lft.soft_packet_limit = info.lft.hard_packet_limit = XFRM_INF;
+    info.lft.hard_add_expires_seconds = kOwnersAge;
+    info.priority = body.priority;
+    info.dir = static_cast<std::uint8_t>(key.direction);
+    info.action = body.block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
+    put_body(message, info);
     xfrm_user_tmpl templates[kMaxTemplates];
     std::size_t count = 0;
     for (const Template& one : body.templates)
@@ -79,10 +79,10 @@ void put_policy(Batch& batch, const PolicyKey& key, const PolicyBody& body) {
 
 void delete_policy(Batch& batch, const PolicyKey& key) {
   batch.add(XFRM_MSG_DELPOLICY, 0, [&](nlmsghdr* message) {
-    auto* id = static_cast<xfrm_userpolicy_id*>(
-        mnl_nlmsg_put_extra_header(message, sizeof(xfrm_userpolicy_id)));
-    id->sel = kernel_selector(key.selector);
-    id->dir = static_cast<std::uint8_t>(key.direction);
+    xfrm_userpolicy_id id{};
+    id.sel = kernel_selector(key.selector);
+    id.dir = static_cast<std::uint8_t>(key.direction);
+    put_body(message, id);
     put_key(message, key);
   });
 }

@@ -23,11 +23,6 @@ constexpr std::uint32_t kSilent = 0xffff'ffff;
 // matter to it.
 constexpr std::uint32_t kSequenceGap = 1'024;
 
-template <class T>
-T* put_header(nlmsghdr* message) {
-  return static_cast<T*>(mnl_nlmsg_put_extra_header(message, sizeof(T)));
-}
-
 void put_mark(nlmsghdr* message, const Mark& mark) {
   if (!mark) return;
   const xfrm_mark value{mark.value, mark.mask};
@@ -126,26 +121,25 @@ xfrm_selector inner_selector(const InstallSa& sa) {
   return selector;
 }
 
-xfrm_usersa_info* put_sa_info(nlmsghdr* message, const InstallSa& sa, const SaName& name,
-                              Mode mode) {
-  auto* info = put_header<xfrm_usersa_info>(message);
+xfrm_usersa_info sa_info(const InstallSa& sa, const SaName& name, Mode mode) {
+  xfrm_usersa_info info{};
   const bool in = sa.direction == Direction::in;
-  info->id.daddr = to_kernel(name.destination);
-  info->id.spi = htonl(name.spi);
-  info->id.proto = name.protocol;
-  info->saddr = to_kernel(in ? sa.remote.address : sa.local.address);
-  info->family = family_number(name.destination.family());
-  info->mode = mode_number(mode);
-  info->reqid = sa.reqid;
+  info.id.daddr = to_kernel(name.destination);
+  info.id.spi = htonl(name.spi);
+  info.id.proto = name.protocol;
+  info.saddr = to_kernel(in ? sa.remote.address : sa.local.address);
+  info.family = family_number(name.destination.family());
+  info.mode = mode_number(mode);
+  info.reqid = sa.reqid;
   // Inner packets of either family.
-  if (mode == Mode::tunnel) info->flags |= XFRM_STATE_AF_UNSPEC;
+  if (mode == Mode::tunnel) info.flags |= XFRM_STATE_AF_UNSPEC;
   // RFC 4302, 2.2: an IPv4 AH header ends at 32 bits, and Linux would go to 64.
-  if (name.protocol == IPPROTO_AH && name.destination.is_v4()) info->flags |= XFRM_STATE_ALIGN4;
-  if (!sa.copy_ecn) info->flags |= XFRM_STATE_NOECN;
-  if (!sa.copy_df) info->flags |= XFRM_STATE_NOPMTUDISC;
+  if (name.protocol == IPPROTO_AH && name.destination.is_v4()) info.flags |= XFRM_STATE_ALIGN4;
+  if (!sa.copy_ecn) info.flags |= XFRM_STATE_NOECN;
+  if (!sa.copy_df) info.flags |= XFRM_STATE_NOPMTUDISC;
   if (sa.copy_dscp == CopyDscp::in || sa.copy_dscp == CopyDscp::yes)
-    info->flags |= XFRM_STATE_DECAP_DSCP;
-  info->lft = lifetime_of({}, 0);
+    info.flags |= XFRM_STATE_DECAP_DSCP;
+  info.lft = lifetime_of({}, 0);
   return info;
 }
 
@@ -179,17 +173,19 @@ void put_direction(nlmsghdr* message, const InstallSa& sa, Mode mode) {
 
 void add_comp_sa(Batch& batch, const InstallSa& sa) {
   batch.add(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, [&](nlmsghdr* message) {
-    put_sa_info(message, sa, comp_name_of(sa), sa.mode);
+    put_body(message, sa_info(sa, comp_name_of(sa), sa.mode));
     put_algorithm(message, XFRMA_ALG_COMP, algorithm<xfrm_algo>("deflate", {}), {});
     put_common(message, sa);
   });
 }
 
-void fill_id(xfrm_usersa_id& id, const SaName& name) {
+xfrm_usersa_id id_of(const SaName& name) {
+  xfrm_usersa_id id{};
   id.daddr = to_kernel(name.destination);
   id.spi = htonl(name.spi);
   id.family = family_number(name.destination.family());
   id.proto = name.protocol;
+  return id;
 }
 
 // The kernel reports both forms of an authentication algorithm; the newer says more. The others
@@ -242,10 +238,11 @@ Result<> add_sa(Batch& batch, const InstallSa& sa, double jitter) {
   if (sa.cpi != 0) add_comp_sa(batch, sa);
   const Mode mode = sa.cpi != 0 ? Mode::transport : sa.mode;
   batch.add(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, [&](nlmsghdr* message) {
-    auto* info = put_sa_info(message, sa, name_of(sa), mode);
-    info->sel = inner_selector(sa);
-    info->lft = lifetime_of(sa.lifetime, jitter);
-    if (sa.esn) info->flags |= XFRM_STATE_ESN;
+    xfrm_usersa_info info = sa_info(sa, name_of(sa), mode);
+    info.sel = inner_selector(sa);
+    info.lft = lifetime_of(sa.lifetime, jitter);
+    if (sa.esn) info.flags |= XFRM_STATE_ESN;
+    put_body(message, info);
     put_cipher(message, *cipher, sa.keys);
     put_common(message, sa);
     put_direction(message, sa, mode);
@@ -255,14 +252,14 @@ Result<> add_sa(Batch& batch, const InstallSa& sa, double jitter) {
 
 void delete_sa(Batch& batch, const SaName& name) {
   batch.add(XFRM_MSG_DELSA, 0, [&](nlmsghdr* message) {
-    fill_id(*put_header<xfrm_usersa_id>(message), name);
+    put_body(message, id_of(name));
     put_mark(message, name.mark);
   });
 }
 
 void get_sa(Batch& batch, const SaName& name) {
   batch.add(XFRM_MSG_GETSA, 0, [&](nlmsghdr* message) {
-    fill_id(*put_header<xfrm_usersa_id>(message), name);
+    put_body(message, id_of(name));
     put_mark(message, name.mark);
   });
 }
@@ -273,7 +270,9 @@ void dump_sas(Batch& batch) {
 
 void set_replay_threshold(Batch& batch, const SaName& name, std::uint32_t packets) {
   batch.add(XFRM_MSG_NEWAE, NLM_F_REPLACE, [&](nlmsghdr* message) {
-    fill_id(put_header<xfrm_aevent_id>(message)->sa_id, name);
+    xfrm_aevent_id event{};
+    event.sa_id = id_of(name);
+    put_body(message, event);
     put_mark(message, name.mark);
     mnl_attr_put_u32(message, XFRMA_REPLAY_THRESH, packets);
   });
@@ -291,12 +290,13 @@ bool add_moved_sa(Batch& batch, ByteView answer, Direction direction, const Upda
   const Endpoint& source = in ? to.remote : to.local;
   const Endpoint& destination = in ? to.local : to.remote;
   batch.add(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, [&](nlmsghdr* message) {
-    auto* info = put_header<xfrm_usersa_info>(message);
-    std::memcpy(info, mnl_nlmsg_get_payload(old), sizeof *info);
-    info->id.daddr = to_kernel(destination.address);
-    info->saddr = to_kernel(source.address);
-    info->family = family_number(destination.address.family());
-    info->seq = 0;
+    xfrm_usersa_info info;
+    std::memcpy(&info, mnl_nlmsg_get_payload(old), sizeof info);
+    info.id.daddr = to_kernel(destination.address);
+    info.saddr = to_kernel(source.address);
+    info.family = family_number(destination.address.family());
+    info.seq = 0;
+    put_body(message, info);
     for_each_attribute(old, kBody, [&](const nlattr* attribute) {
       const unsigned type = mnl_attr_get_type(attribute);
       if (!is_carried_over(type)) return;
@@ -305,8 +305,8 @@ bool add_moved_sa(Batch& batch, ByteView answer, Direction direction, const Upda
                     mnl_attr_get_payload_len(attribute)},
                    in ? 0 : kSequenceGap);
     });
-    mnl_attr_put(message, XFRMA_LTIME_VAL, sizeof info->curlft, &info->curlft);
-    if (to.udp_encap && info->id.proto == IPPROTO_ESP)
+    mnl_attr_put(message, XFRMA_LTIME_VAL, sizeof info.curlft, &info.curlft);
+    if (to.udp_encap && info.id.proto == IPPROTO_ESP)
       put_encapsulation(message, source.port, destination.port);
     mnl_attr_put_u32(message, XFRMA_REPLAY_THRESH, in ? 1 : kSilent);
   });
