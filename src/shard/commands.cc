@@ -122,7 +122,7 @@ void Shard::Impl::bring_up_on(IkeSa& sa, const ConnectionRef& connection,
 
 void Shard::Impl::bring_up(CommandId command, const ConnectionRef& connection,
                            std::vector<const ChildConfig*> children, TimePoint now,
-                           ikev2::ScopeRef scope) {
+                           const ikev2::ScopeRef& scope) {
   if (children.empty())
     for (const ChildConfig& child : connection->children)
       if (!child.is_shunt()) children.push_back(&child);

@@ -162,7 +162,7 @@ class Shard::Impl final : public ikev2::Host {
   // `scope`: traffic that waits for the (only) child.
   void bring_up(CommandId command, const ConnectionRef& connection,
                 std::vector<const ChildConfig*> children, TimePoint now,
-                ikev2::ScopeRef scope = nullptr);
+                const ikev2::ScopeRef& scope = nullptr);
   void bring_up(const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,
                 TimePoint now);
   void bring_up_on(IkeSa& sa, const ConnectionRef& connection, std::vector<ikev2::Waiter>&& waiters,

@@ -8,11 +8,11 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <set>
 
 #include "esp/routes.h"
@@ -177,7 +177,8 @@ Result<> Plane::commit(Batch& batch, const std::string& what, int harmless) {
 
 Result<> Plane::apply(SadOp&& op) {
   refusal_.clear();
-  return std::visit([this](auto&& one) { return carry_out(std::move(one)); }, std::move(op));
+  return std::visit([this](auto&& one) { return carry_out(std::forward<decltype(one)>(one)); },
+                    std::move(op));
 }
 
 Result<> Plane::carry_out(InstallSa&& op) {

@@ -131,7 +131,7 @@ std::vector<Event> EventSocket::receive(bool& overrun) {
     }
     if (size < 0) break;
     for_each_message(ByteView(buffer).first(static_cast<std::size_t>(size)), [&](ByteView message) {
-      if (auto event = parse_event(message)) events.push_back(std::move(*event));
+      if (auto event = parse_event(message)) events.push_back(*event);
     });
   }
   return events;
