@@ -20,6 +20,8 @@ using wire::PayloadType;
 constexpr Duration kRetryAfter = std::chrono::seconds(5);
 // How long the old IKE SA waits for the initiator of the rekey to delete it.
 constexpr Duration kOldSaLife = std::chrono::minutes(3);
+// The peer deletes the SA with which it lost a collision at once. charon forgets it without a word.
+constexpr Duration kLosingSaLife = std::chrono::seconds(6);
 
 Bytes spi_octets(std::uint64_t spi) {
   Bytes octets(8);
@@ -122,7 +124,7 @@ void settle_rivalry(Host& host, IkeSa& old, IkeSa& ours, IkeSa& theirs, bool we_
     host.touched(ours);
     old.expires = now + kOldSaLife;
   } else {
-    theirs.expires = now + kOldSaLife;
+    theirs.expires = now + kLosingSaLife;
     theirs.rekeyed = true;
     theirs.rival_of = {};
     theirs.rekey_at = kNever;
