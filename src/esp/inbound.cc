@@ -9,7 +9,6 @@
 namespace culvert::esp {
 namespace {
 
-constexpr std::size_t kNonEspMarker = 4;   // RFC 3948, 2.2
 constexpr std::uint8_t kKeepalive = 0xff;  // RFC 3948, 2.3
 constexpr std::uint8_t kHopLimit = 64;     // where the received one is not known
 constexpr std::size_t kScratch = 1'024 * 1'024;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kUdpSegment = 103;
 constexpr int kFullBufferWait_ms = 5;
-constexpr std::array<std::uint8_t, 4> kNonEspMarker{};
+constexpr std::array<std::uint8_t, kNonEspMarker> kMarker{};
 
 // Appends one control message and returns where the next one goes.
 template <class T>
@@ -201,7 +201,7 @@ void send_ike(std::span<const OuterSocket> sockets, std::uint16_t nat_t_port,
   const OuterSocket* socket =
       udp_socket(sockets, nat_t_port, marked, datagram.remote.address.family());
   if (!socket) return;
-  const ByteView parts[] = {kNonEspMarker, datagram.payload};
+  const ByteView parts[] = {kMarker, datagram.payload};
   // A lost message is the retransmission's business (RFC 7296, 2.1).
   send_datagram(*socket, datagram.local, datagram.remote,
                 marked ? std::span(parts) : std::span(parts).last(1));

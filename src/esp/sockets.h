@@ -17,6 +17,9 @@
 
 namespace culvert::esp {
 
+// In front of an IKE message on the port that it shares with ESP: octets of zero (RFC 3948, 2.2).
+inline constexpr std::size_t kNonEspMarker = 4;
+
 class OuterSocket {
  public:
   enum class Kind : std::uint8_t {

@@ -219,8 +219,8 @@ struct Established {
   std::list<Task> queue;
 };
 struct Closed {
-  std::string_view
-      by;  // "us", "peer", "timeout", "failure", "replacement", "restart of the peer", "shutdown"
+  // "us", "peer", "timeout", "failure", "replacement", "restart of the peer" or "shutdown"
+  std::string_view by;
 };
 using State = std::variant<InitSent, HalfOpen, AuthSent, Established, Closed>;
 

@@ -35,9 +35,9 @@ void note_gone(IkeSa& sa, std::uint32_t spi) {
   if (request && request->gone.size() < kMaxGone) request->gone.push_back(spi);
 }
 
-bool has_live_child(const IkeSa& sa, std::string_view name) {
+bool has_other(const IkeSa& sa, std::string_view name, SaPairId pair) {
   return std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-    return child.config->name == name && !child.is_going();
+    return child.pair != pair && child.config->name == name && !child.is_going();
   });
 }
 
@@ -62,10 +62,7 @@ void delete_named_children(Host& host, IkeSa& sa, const wire::Delete& payload, P
       continue;
     }
     if (child->state != ChildState::deleting) ours.push_back(child->spi_in);
-    const bool last = std::ranges::none_of(sa.children, [&](const ChildSa& other) {
-      return other.pair != child->pair && other.config->name == child->config->name &&
-             !other.is_going();
-    });
+    const bool last = !has_other(sa, child->config->name, child->pair);
     if (last && !child->is_going()) host.child_closing(sa, *child);
     if (last && is_missed(sa, child->pair)) host.child_missing(sa);
     remove_child(host, sa, child->pair, "peer", now);
@@ -141,7 +138,8 @@ void handle_informational_response(Host& host, IkeSa& sa, const Inbound& in) {
     const ChildSa* gone = sa.child_by_pair(child->pair);
     const ChildConfigRef config = gone ? gone->config : nullptr;
     remove_child(host, sa, child->pair, "us", in.now);
-    if (child->missed && config && !has_live_child(sa, config->name)) host.child_missing(sa);
+    if (child->missed && config && !has_other(sa, config->name, child->pair))
+      host.child_missing(sa);
   }
   if (const auto* ike = std::get_if<DeleteIke>(&done)) close(sa, ike->by);
   if (sa.rekeyed) return;  // the successor asks again for what was under way

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int kUdpGro = 104;  // linux/udp.h; glibc's header has it late
 constexpr std::size_t kReceivesPerTurn = 4;
-constexpr std::size_t kNonEspMarker = 4;  // RFC 3948, 2.2
 
 std::unexpected<std::string> failed(std::string_view what, const esp::OuterSocket& socket) {
   return std::unexpected(fmt::format("cannot {} on the {} UDP port {}: {}", what,
@@ -88,8 +87,9 @@ void IkeSockets::receive(std::size_t index, const Sink& sink) {
       ByteView octets = buffer.data;
       if (socket.port() == nat_t_port_) {
         // The kernel keeps ESP; what has no marker is a keepalive, or garbage.
-        if (octets.size() < kNonEspMarker || load_be<std::uint32_t>(octets.data()) != 0) continue;
-        octets = octets.subspan(kNonEspMarker);
+        if (octets.size() < esp::kNonEspMarker || load_be<std::uint32_t>(octets.data()) != 0)
+          continue;
+        octets = octets.subspan(esp::kNonEspMarker);
       }
       sink({buffer.local, buffer.remote, octets});
     }

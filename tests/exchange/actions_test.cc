@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "tests/exchange/order.h"
 #include "tests/exchange/pair.h"
 
 namespace culvert::exchange_test {
@@ -272,26 +273,6 @@ TEST_P(UniqueValues, DecideAboutASecondSa) {
 
 // ---- both ends at once ----
 
-struct Order {
-  std::vector<bool> choices;   // true: the message from b
-  std::vector<bool> was_open;  // whether there was a choice at that step
-};
-
-bool advance(Order& order) {
-  order.choices.resize(order.was_open.size());
-  while (!order.choices.empty()) {
-    const std::size_t last = order.choices.size() - 1;
-    if (order.was_open[last] && !order.choices[last]) {
-      order.choices[last] = true;
-      order.was_open.clear();
-      return true;
-    }
-    order.choices.pop_back();
-    order.was_open.pop_back();
-  }
-  return false;
-}
-
 // Messages come in the given order, number `lost` not at all the first time.
 void run_order(Pair& pair, Order& order, std::size_t lost) {
   std::vector<InTransit> from_a, from_b;
@@ -328,12 +309,7 @@ TEST(BothAtOnce, OneIkeSaWithOneOfEachChildIsLeftInEveryOrder) {
           Pair pair;
           load_site(pair);
           for (const bool first : {true, false}) {
-            ConnectionConfig connection = site(first);
-            ChildConfig lab = connection.children[0];
-            lab.name = "lab";
-            lab.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
-            lab.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
-            connection.children.push_back(lab);
+            ConnectionConfig connection = site_with_lab(first);
             connection.unique = unique;
             connection.keep_up = first || !one_sided;
             for (ChildConfig& child : connection.children) child.start_action = StartAction::start;
@@ -352,7 +328,7 @@ TEST(BothAtOnce, OneIkeSaWithOneOfEachChildIsLeftInEveryOrder) {
           const auto before = pair.a.shard->list_sas(pair.now).at(0).unique_id;
           pair.pass(400s);
           ASSERT_EQ(pair.a.shard->list_sas(pair.now).at(0).unique_id, before) << label;
-        } while (advance(order));
+        } while (order.advance());
       }
   std::printf("%zu interleavings\n", runs);
   EXPECT_GT(runs, 300u);
@@ -380,15 +356,8 @@ TEST(BothAtOnce, WhatOnlyTheEndedOneHadIsAskedOfTheOther) {
   for (int round = 0; round < 10; ++round) {  // the SPIs, which decide, are random
     Pair pair;
     load_site(pair);
-    for (const bool first : {true, false}) {
-      ConnectionConfig connection = site(first);
-      ChildConfig lab = connection.children[0];
-      lab.name = "lab";
-      lab.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
-      lab.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
-      connection.children.push_back(lab);
-      (first ? pair.a : pair.b).load(connection, pair.now);
-    }
+    for (const bool first : {true, false})
+      (first ? pair.a : pair.b).load(site_with_lab(first), pair.now);
     pair.a.shard->command(Initiate{{2}, "site", "net"}, pair.now);
     pair.b.shard->command(Initiate{{2}, "site", "lab"}, pair.now);
     pair.pass(60s);
@@ -406,15 +375,8 @@ TEST(BothAtOnce, OneChildIsLeftWhenBothAskForIt) {
     do {
       Pair pair;
       load_site(pair);
-      for (const bool first : {true, false}) {
-        ConnectionConfig connection = site(first);
-        ChildConfig lab = connection.children[0];
-        lab.name = "lab";
-        lab.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
-        lab.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
-        connection.children.push_back(lab);
-        (first ? pair.a : pair.b).load(connection, pair.now);
-      }
+      for (const bool first : {true, false})
+        (first ? pair.a : pair.b).load(site_with_lab(first), pair.now);
       initiate(pair);
       pair.a.shard->command(Initiate{{2}, "site", "lab"}, pair.now);
       pair.b.shard->command(Initiate{{2}, "site", "lab"}, pair.now);
@@ -428,7 +390,7 @@ TEST(BothAtOnce, OneChildIsLeftWhenBothAskForIt) {
       if (lost == 4) {
         ASSERT_EQ(pair.a.sad.size(), 4u);
       }
-    } while (advance(order));
+    } while (order.advance());
   }
 }
 

@@ -9,22 +9,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A second child between 10.3.0.0/16 and 10.4.0.0/16.
-ConnectionConfig two_children(bool first, const std::string& esp) {
-  ConnectionConfig connection = site(first);
-  ChildConfig child = connection.children[0];
-  child.name = "lab";
-  child.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
-  child.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
-  child.proposals = {*parse_proposal(esp, wire::ProtocolId::esp)};
-  connection.children.push_back(child);
-  return connection;
-}
-
 void load_two(Pair& pair, const std::string& esp_a, const std::string& esp_b) {
   load_site(pair);
-  pair.a.load(two_children(true, esp_a), pair.now);
-  pair.b.load(two_children(false, esp_b), pair.now);
+  pair.a.load(site_with_lab(true, esp_a), pair.now);
+  pair.b.load(site_with_lab(false, esp_b), pair.now);
 }
 
 TEST(Children, ASecondOneWithoutPfs) {

@@ -127,6 +127,17 @@ ConnectionConfig site(bool first, const std::string& ike, const std::string& esp
   return connection;
 }
 
+ConnectionConfig site_with_lab(bool first, const std::string& esp) {
+  ConnectionConfig connection = site(first);
+  ChildConfig lab = connection.children[0];
+  lab.name = "lab";
+  lab.local = selectors(first ? "10.3.0.0/16" : "10.4.0.0/16");
+  lab.remote = selectors(first ? "10.4.0.0/16" : "10.3.0.0/16");
+  lab.proposals = {*parse_proposal(esp, wire::ProtocolId::esp)};
+  connection.children.push_back(lab);
+  return connection;
+}
+
 void load_site(Pair& pair, const std::string& ike, const std::string& esp) {
   pair.a.load(site(true, ike, esp), pair.now);
   pair.b.load(site(false, ike, esp), pair.now);

@@ -80,6 +80,8 @@ class Pair {
 // second.
 ConnectionConfig site(bool first, const std::string& ike = "aes128gcm16-prfsha256-x25519",
                       const std::string& esp = "aes128gcm16");
+// site() with a second child "lab" between 10.3.0.0/16 and 10.4.0.0/16, whose proposal is `esp`.
+ConnectionConfig site_with_lab(bool first, const std::string& esp = "aes128gcm16");
 // Loads site() on both, with one key for everybody.
 void load_site(Pair& pair, const std::string& ike = "aes128gcm16-prfsha256-x25519",
                const std::string& esp = "aes128gcm16");

@@ -16,12 +16,7 @@ void load_with(
     const std::function<void(ConnectionConfig&)>& change_b = [](ConnectionConfig&) {}) {
   load_site(pair);
   for (const bool first : {true, false}) {
-    ConnectionConfig connection = site(first);
-    ChildConfig second = connection.children[0];
-    second.name = "lab";
-    second.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
-    second.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
-    connection.children.push_back(second);
+    ConnectionConfig connection = site_with_lab(first);
     (first ? change_a : change_b)(connection);
     (first ? pair.a : pair.b).load(connection, pair.now);
   }

@@ -2,6 +2,7 @@
 // the loss of any one message. RFC 7296, 2.8 and 2.25.
 #include <gmock/gmock.h>
 
+#include "tests/exchange/order.h"
 #include "tests/exchange/pair.h"
 
 namespace culvert::exchange_test {
@@ -157,22 +158,6 @@ void perform(Act act, Gateway& gateway, TimePoint now) {
   }
 }
 
-ConnectionConfig with_lab(bool first) {
-  ConnectionConfig connection = site(first);
-  ChildConfig lab = connection.children[0];
-  lab.name = "lab";
-  lab.local = {*parse_selector(first ? "10.3.0.0/16" : "10.4.0.0/16")};
-  lab.remote = {*parse_selector(first ? "10.4.0.0/16" : "10.3.0.0/16")};
-  connection.children.push_back(lab);
-  return connection;
-}
-
-// Which side's next message is delivered, step by step; after the script, the first side's.
-struct Order {
-  std::vector<bool> choices;   // true: the message from b
-  std::vector<bool> was_open;  // whether there was a choice at that step
-};
-
 // Routing offers the one address there is.
 void answer_path_questions(Pair& pair) {
   for (const FindPaths& question : std::exchange(pair.a.path_questions, {}))
@@ -181,7 +166,7 @@ void answer_path_questions(Pair& pair) {
 
 void set_up(Pair& pair, bool a_moves) {
   load_site(pair);
-  ConnectionConfig of_a = with_lab(true), of_b = with_lab(false);
+  ConnectionConfig of_a = site_with_lab(true), of_b = site_with_lab(false);
   if (a_moves) {
     of_a.local_addrs.clear();
     of_b.remote_addrs.clear();
@@ -237,22 +222,6 @@ void run_order(Pair& pair, Act act_a, Act act_b, Order& order, std::size_t lost)
   }
 }
 
-// The next order in depth-first sequence; false when all have been seen.
-bool advance(Order& order) {
-  order.choices.resize(order.was_open.size());
-  while (!order.choices.empty()) {
-    const std::size_t last = order.choices.size() - 1;
-    if (order.was_open[last] && !order.choices[last]) {
-      order.choices[last] = true;
-      order.was_open.clear();
-      return true;
-    }
-    order.choices.pop_back();
-    order.was_open.pop_back();
-  }
-  return false;
-}
-
 void check_end(const Pair& pair, Act act_a, Act act_b, const std::string& label) {
   ASSERT_TRUE(sads_agree(pair)) << label;
   const auto a = pair.a.shard->statistics(), b = pair.b.shard->statistics();
@@ -283,7 +252,7 @@ std::size_t run_all(Act act_a, Act act_b) {
       check_end(pair, act_a, act_b,
                 std::string(name_of(act_a)) + " / " + name_of(act_b) + ", lost " +
                     std::to_string(lost) + ", run " + std::to_string(runs));
-    } while (advance(order) && !::testing::Test::HasFatalFailure());
+    } while (order.advance() && !::testing::Test::HasFatalFailure());
   }
   return runs;
 }

@@ -15,10 +15,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def binary(name):
-    """The path of a built program; the test is skipped when it was not built."""
+    """The path of a built program."""
     path = os.path.join(os.environ.get("CULVERT_BIN", os.path.join(ROOT, "build", "bin")), name)
     if not os.access(path, os.X_OK):
-        raise unittest.SkipTest(f"{name} is not built")
+        raise FileNotFoundError(f"{name} is not built: ./dev build")
     return path
 
 
