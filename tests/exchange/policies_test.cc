@@ -251,6 +251,25 @@ TEST(Refusal, OfAnSaGivesTheChildSaUp) {
   EXPECT_TRUE(pair.b.sad.empty()) << "the peer is told";
 }
 
+TEST(Refusal, OnBothSidesAtOnceDoesNotEndWhatIsKeptUp) {
+  Pair pair;
+  load_site(pair);
+  ConnectionConfig kept = site(true);
+  kept.keep_up = true;
+  pair.a.load(kept, pair.now);
+  pair.pass(1s);
+  for (Gateway* gateway : {&pair.a, &pair.b}) {
+    ASSERT_EQ(gateway->sad.size(), 2u);
+    const SaPairId refused = any_sa(*gateway, Direction::in).pair;
+    gateway->shard->refused({refused, {}, "no room"}, pair.now);
+  }
+  pair.run();  // the deletes cross
+  EXPECT_TRUE(pair.a.sad.empty());
+  pair.pass(30s);
+  EXPECT_EQ(pair.a.sad.size(), 2u);
+  EXPECT_TRUE(sads_agree(pair));
+}
+
 TEST(Trap, ANarrowerResponderGetsAnotherRequestForOtherTraffic) {
   Pair pair;
   load_changed(
