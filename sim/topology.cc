@@ -74,7 +74,8 @@ void add_host(World& world, Random& random, const Habits& habits, Topology& topo
   if (habits.fragments) options.fragment_size = random.between(220, 600);
   setup.clock_start = TimePoint(random.between(0s, 1'000'000s));
   setup.drift_ppm = static_cast<std::int64_t>(random.below(2'001)) - 1'000;
-  if (random.percent(20)) setup.plane_delay = random.between(1ms, 300ms);
+  // All the operations of a restart must fit into the patience of the least patient peer.
+  if (random.percent(20)) setup.plane_delay = random.between(1ms, 100ms);
   topology.longest_retransmission =
       std::max(topology.longest_retransmission, retransmission_time(options.retransmit));
   world.add_host(std::move(setup));

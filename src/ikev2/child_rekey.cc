@@ -102,6 +102,7 @@ void rehearse_rekey(Host& host, IkeSa& sa, std::string_view name, TimePoint now)
 void send_child_rekey(Host& host, IkeSa& sa, const RekeyChild& task, TimePoint now) {
   ChildSa* old = sa.child_by_pair(task.pair);
   if (!old || !old->is_live()) return;  // the peer was faster
+  if (is_ending(sa, *old)) return;      // its delete waits behind us
   Bytes spi(4);
   store_be(spi.data(), old->spi_in);
   Payloads payloads{make_notify(NotifyType::rekey_sa, {}, protocol_of(*old), std::move(spi))};

@@ -394,5 +394,28 @@ TEST(BothAtOnce, OneChildIsLeftWhenBothAskForIt) {
   }
 }
 
+TEST(BothAtOnce, TheChildThatIsNotNeededIsNotRekeyedBeforeItEnds) {
+  for (int round = 0; round < 10; ++round) {  // the nonces, which decide, are random
+    Pair pair;
+    load_site(pair);
+    for (const bool first : {true, false})
+      (first ? pair.a : pair.b).load(site_with_lab(first), pair.now);
+    initiate(pair);
+    pair.b.shard->command(Initiate{{2}, "site", "lab"}, pair.now);
+    bool late = false;
+    pair.wire = [&](InTransit one) {
+      if (!std::exchange(late, true)) return std::vector<InTransit>{};
+      return pass_on(std::move(one));
+    };
+    pair.run();
+    pair.a.shard->command(Initiate{{2}, "site", "lab"}, pair.now);
+    pair.run();
+    pair.b.shard->command(Rekey{{3}, "site", "lab"}, pair.now);  // waits for b's own request
+    pair.pass(60s);
+    EXPECT_EQ(pair.a.sad.size(), 4u);
+    EXPECT_TRUE(sads_agree(pair));
+  }
+}
+
 }  // namespace
 }  // namespace culvert::exchange_test
