@@ -21,6 +21,11 @@ inline constexpr std::size_t kMinNonceSize = 16;                   // RFC 7296, 
 inline constexpr std::size_t kMaxNonceSize = 256;
 inline constexpr std::size_t kMaxIdentitySize = 2'048;
 
+// crypto/: TLS sessions
+inline constexpr std::size_t kMaxTlsHandshake = 128 * 1'024;    // octets received
+inline constexpr std::size_t kMaxTlsCertificates = 64 * 1'024;  // octets of the peer's chain
+inline constexpr std::size_t kMaxTlsUnread = 256 * 1'024;       // octets of application data
+
 // ikev2/ and shard/
 inline constexpr std::size_t kMaxHalfOpen = 100'000;       // responder, per shard
 inline constexpr std::size_t kCookieThreshold = 64;        // half-open before cookies are asked for
