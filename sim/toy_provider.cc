@@ -9,6 +9,7 @@ namespace {
 constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
 constexpr std::uint64_t kGenerator = 37;
 constexpr std::size_t kSharedSecretSize = 32;
+constexpr std::size_t kToySignatureSize = 64;
 constexpr std::string_view kKeyPad = "Key Pad for IKEv2";
 
 std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
@@ -56,6 +57,13 @@ class ToyKeyExchange final : public KeyExchange {
   Ke method_;
   std::uint64_t exponent_;
   Bytes public_;
+};
+
+class ToyPublicKey final : public PublicKey {
+ public:
+  using PublicKey::Ids;
+  ToyPublicKey(const PublicKeyFields& fields, ByteView spki, const Ids& ids)
+      : PublicKey(fields, spki, ids) {}
 };
 
 void apply_stream(const Provider::Operands& operands, MutableBytes data) {
@@ -117,6 +125,33 @@ Result<> ToyProvider::hash(Hash hash, std::initializer_list<ByteView> parts, Mut
 Result<std::unique_ptr<KeyExchange>> ToyProvider::generate(Ke method) {
   if (!supports(method)) return fail(Fault::internal, Reason::unsupported);
   return std::make_unique<ToyKeyExchange>(method, random_.between(2, kPrime - 3));
+}
+
+Result<PublicKeyRef> ToyProvider::load_public_key(ByteView spki) {
+  const PublicKeyFields fields = TRY(parse_public_key(spki));
+  ToyPublicKey::Ids ids;
+  CHECK_OK(hash(Hash::sha1, {fields.subject_public_key}, ids.key_id));
+  CHECK_OK(hash(Hash::sha1, {spki}, ids.spki_hash));
+  return std::make_shared<const ToyPublicKey>(fields, spki, ids);
+}
+
+Bytes toy_signature(ByteView spki, const SignatureScheme& scheme,
+                    std::initializer_list<ByteView> parts) {
+  ToyHash hash(3);
+  Bytes whole = encode_scheme(scheme);
+  append(whole, spki);
+  for (const ByteView part : parts) append(whole, part);
+  hash.add(whole);
+  Bytes signature(kToySignatureSize);
+  hash.squeeze(signature);
+  return signature;
+}
+
+Result<> ToyProvider::verify(const PublicKey& key, const SignatureScheme& scheme,
+                             std::initializer_list<ByteView> parts, ByteView signature) {
+  if (!suits(scheme, key.kind()) || !equal(signature, toy_signature(key.spki(), scheme, parts)))
+    return fail(Fault::peer_misbehaved, Reason::bad_integrity);
+  return {};
 }
 
 Result<> ToyProvider::seal(const CipherSpec& spec, const Operands& operands, MutableBytes data,

@@ -37,6 +37,10 @@ struct ToyFaults {
   bool ignore_secret = false;   // AUTH does not depend on the pre-shared key
 };
 
+// A signature that anyone can make who knows the public key.
+Bytes toy_signature(ByteView spki, const SignatureScheme& scheme,
+                    std::initializer_list<ByteView> parts);
+
 class ToyProvider final : public Provider {
  public:
   explicit ToyProvider(std::uint64_t seed, ToyFaults faults = {})
@@ -51,6 +55,10 @@ class ToyProvider final : public Provider {
                MutableBytes out) override;
   Result<> hash(Hash hash, std::initializer_list<ByteView> parts, MutableBytes out) override;
   Result<std::unique_ptr<KeyExchange>> generate(Ke method) override;
+  // Keys are real ones in form; only toy_signature() makes what verify() takes.
+  Result<PublicKeyRef> load_public_key(ByteView spki) override;
+  Result<> verify(const PublicKey& key, const SignatureScheme& scheme,
+                  std::initializer_list<ByteView> parts, ByteView signature) override;
   Result<> seal(const CipherSpec& spec, const Operands& operands, MutableBytes data,
                 MutableBytes icv) override;
   Result<> open(const CipherSpec& spec, const Operands& operands, MutableBytes data,

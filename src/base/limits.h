@@ -26,6 +26,10 @@ inline constexpr std::size_t kMaxTlsHandshake = 128 * 1'024;    // octets receiv
 inline constexpr std::size_t kMaxTlsCertificates = 64 * 1'024;  // octets of the peer's chain
 inline constexpr std::size_t kMaxTlsUnread = 256 * 1'024;       // octets of application data
 
+// crypto/ and pki/
+inline constexpr std::size_t kMaxPemSize = 64 * 1'024 * 1'024;  // of a file
+inline constexpr std::size_t kMaxPemBlocks = 16'384;            // in one file
+
 // ikev2/ and shard/
 inline constexpr std::size_t kMaxHalfOpen = 100'000;       // responder, per shard
 inline constexpr std::size_t kCookieThreshold = 64;        // half-open before cookies are asked for

@@ -10,6 +10,7 @@
 #include "crypto/openssl_cipher.h"
 #include "crypto/openssl_key_exchange.h"
 #include "crypto/openssl_mac.h"
+#include "crypto/openssl_signature.h"
 
 namespace culvert {
 namespace {
@@ -115,6 +116,14 @@ class OpensslProvider final : public Provider {
 
   Result<std::unique_ptr<KeyExchange>> generate(Ke method) override {
     return exchanges_.generate(method);
+  }
+
+  Result<PublicKeyRef> load_public_key(ByteView spki) override {
+    return openssl::load_public_key(macs_, spki);
+  }
+  Result<> verify(const PublicKey& key, const SignatureScheme& scheme,
+                  std::initializer_list<ByteView> parts, ByteView signature) override {
+    return openssl::verify(macs_, key, scheme, Parts(parts.begin(), parts.size()), signature);
   }
 
   Result<> seal(const CipherSpec& spec, const Operands& operands, MutableBytes data,

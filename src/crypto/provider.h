@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "crypto/signature.h"
 #include "crypto/transforms.h"
 
 namespace culvert {
@@ -28,8 +29,6 @@ class KeyExchange {
   // Fails with bad_public_value.
   virtual Result<SecretBytes> derive(ByteView peer_public_value) = 0;
 };
-
-enum class Hash : std::uint8_t { sha1, sha2_256, sha2_384, sha2_512 };
 
 class Provider {
  public:
@@ -52,6 +51,14 @@ class Provider {
   virtual Result<> hash(Hash hash, std::initializer_list<ByteView> parts, MutableBytes out) = 0;
 
   virtual Result<std::unique_ptr<KeyExchange>> generate(Ke method) = 0;
+
+  // Of a SubjectPublicKeyInfo. Fails as parse_public_key() does, and with bad_public_value for a
+  // point that is not on its curve.
+  virtual Result<PublicKeyRef> load_public_key(ByteView spki) = 0;
+  // Whether `signature` is `key`'s over parts[0] | parts[1] | …. Fails with bad_integrity whatever
+  // is wrong with the signature, and when the scheme does not suit the key.
+  virtual Result<> verify(const PublicKey& key, const SignatureScheme& scheme,
+                          std::initializer_list<ByteView> parts, ByteView signature) = 0;
 
   // Encrypts `data` in place and writes the tag: AEADs authenticate aad; for cipher and MAC the MAC
   // covers aad | iv | ciphertext | suffix (encrypt-then-MAC). Sizes: sizes_of(spec).

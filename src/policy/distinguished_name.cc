@@ -4,11 +4,12 @@
 
 #include <algorithm>
 
+#include "base/der.h"
+
 namespace culvert {
 namespace {
 
-constexpr std::uint8_t kOid = 0x06, kUtf8 = 0x0c, kPrintable = 0x13, kTeletex = 0x14, kIa5 = 0x16,
-                       kVisible = 0x1a, kSequence = 0x30, kSet = 0x31;
+constexpr std::uint8_t kPrintable = der::kPrintableString, kIa5 = der::kIa5String;
 constexpr std::size_t kMaxAttributes = 64;
 
 struct AttributeType {
@@ -83,49 +84,13 @@ bool is_visible(std::string_view text) {
   return true;
 }
 
-// One DER element; only definite lengths, of at most 64 KiB, in their shortest form.
-struct Element {
-  std::uint8_t tag;
-  ByteView value;
-};
-std::optional<Element> read_element(Reader& reader) {
-  const auto tag = reader.u8();
-  const auto first = reader.u8();
-  if (!tag || !first) return std::nullopt;
-  std::size_t length = *first;
-  if (*first > 0x82 || *first == 0x80) return std::nullopt;
-  if (*first > 0x80) {
-    const auto octets = reader.take(*first & 0x7fu);
-    if (!octets) return std::nullopt;
-    length = 0;
-    for (const std::uint8_t octet : *octets) length = length << 8 | octet;
-    if (length < (*first == 0x81 ? 0x80u : 0x100u)) return std::nullopt;
-  }
-  const auto value = reader.take(length);
-  if (!value) return std::nullopt;
-  return Element{*tag, *value};
-}
-
-Bytes element(std::uint8_t tag, ByteView value) {
-  Bytes out{tag};
-  if (value.size() >= 0x100) {
-    out.push_back(0x82);
-    out.push_back(static_cast<std::uint8_t>(value.size() >> 8));
-  } else if (value.size() >= 0x80) {
-    out.push_back(0x81);
-  }
-  out.push_back(static_cast<std::uint8_t>(value.size()));
-  append(out, value);
-  return out;
-}
-
 std::optional<NameAttribute> read_attribute(Reader& set) {
-  const auto pair = read_element(set);
-  if (!pair || pair->tag != kSequence) return std::nullopt;
+  const auto pair = der::read(set, der::kSequence);
+  if (!pair) return std::nullopt;
   Reader reader(pair->value);
-  const auto oid = read_element(reader);
-  const auto value = read_element(reader);
-  if (!oid || oid->tag != kOid || !value || !reader.empty()) return std::nullopt;
+  const auto oid = der::read(reader, der::kOid);
+  const auto value = der::read(reader);
+  if (!oid || !value || !reader.empty()) return std::nullopt;
   return NameAttribute{to_bytes(oid->value), value->tag, to_bytes(value->value)};
 }
 
@@ -185,7 +150,7 @@ class NameText {
     value.resize(kept);
     if (!is_visible(value)) return false;
     const bool fits = attribute.tag == kIa5 ? is_ascii(value) : is_printable_string(value);
-    if (!fits) attribute.tag = kUtf8;
+    if (!fits) attribute.tag = der::kUtf8String;
     attribute.value = to_bytes(as_bytes(value));
     return true;
   }
@@ -207,17 +172,17 @@ void append_escaped(std::string& out, std::string_view value) {
 }  // namespace
 
 bool NameAttribute::is_text() const {
-  return tag == kUtf8 || tag == kPrintable || tag == kTeletex || tag == kIa5 || tag == kVisible;
+  return tag == der::kUtf8String || tag == kPrintable || tag == der::kTeletexString ||
+         tag == kIa5 || tag == der::kVisibleString;
 }
 
-std::optional<std::vector<NameAttribute>> decode_name(ByteView der) {
-  Reader outer(der);
-  const auto name = read_element(outer);
-  if (!name || name->tag != kSequence || !outer.empty()) return std::nullopt;
+std::optional<std::vector<NameAttribute>> decode_name(ByteView octets) {
+  const auto name = der::read_only(octets, der::kSequence);
+  if (!name) return std::nullopt;
   std::vector<NameAttribute> attributes;
   for (Reader sets(name->value); !sets.empty();) {
-    const auto set = read_element(sets);
-    if (!set || set->tag != kSet || set->value.empty()) return std::nullopt;
+    const auto set = der::read(sets, der::kSet);
+    if (!set || set->value.empty()) return std::nullopt;
     Reader reader(set->value);
     for (bool joined = false; !reader.empty(); joined = true) {
       auto attribute = read_attribute(reader);
@@ -235,15 +200,15 @@ std::optional<Bytes> encode_name(std::string_view text) {
   for (std::size_t count = 0; !reader.done(); ++count) {
     const auto attribute = reader.next();
     if (!attribute || count == kMaxAttributes) return std::nullopt;
-    if (!attribute->joined && !set.empty()) append(sets, element(kSet, std::exchange(set, {})));
-    Bytes pair = element(kOid, attribute->oid);
-    append(pair, element(attribute->tag, attribute->value));
-    append(set, element(kSequence, pair));
+    if (!attribute->joined && !set.empty())
+      append(sets, der::element(der::kSet, {std::exchange(set, {})}));
+    append(set, der::element(der::kSequence, {der::element(der::kOid, {attribute->oid}),
+                                              der::element(attribute->tag, {attribute->value})}));
     if (sets.size() + set.size() > 0x8000) return std::nullopt;
   }
   if (set.empty() || reader.ended_with_separator()) return std::nullopt;
-  append(sets, element(kSet, set));
-  return element(kSequence, sets);
+  append(sets, der::element(der::kSet, {set}));
+  return der::element(der::kSequence, {sets});
 }
 
 std::optional<std::string> name_to_string(ByteView der) {

@@ -28,6 +28,14 @@ class ChecksumProvider final : public Provider {
     return fail(Fault::internal, Reason::unsupported);
   }
 
+  Result<PublicKeyRef> load_public_key(ByteView) override {
+    return fail(Fault::internal, Reason::unsupported);
+  }
+  Result<> verify(const PublicKey&, const SignatureScheme&, std::initializer_list<ByteView>,
+                  ByteView) override {
+    return fail(Fault::internal, Reason::unsupported);
+  }
+
   Result<> seal(const CipherSpec&, const Operands& operands, MutableBytes data,
                 MutableBytes icv) override {
     ++seals;
