@@ -16,7 +16,7 @@ constexpr std::size_t kBlock = 16;
 
 using Block = InlineSecret<kBlock>;
 
-constexpr const char* kHashNames[] = {"SHA1", "SHA2-256", "SHA2-384", "SHA2-512"};
+constexpr const char* kHashNames[] = {"SHA1", "SHA2-256", "SHA2-384", "SHA2-512", "MD5"};
 
 struct MacRow {
   const char* mac;

@@ -36,7 +36,7 @@ class MacEngine {
   Result<> hash(Hash hash, Parts parts, MutableBytes out);
 
  private:
-  static constexpr std::size_t kHashes = 4;
+  static constexpr std::size_t kHashes = 5;
   static constexpr std::size_t kMacs = 6;  // those that libcrypto has: all but XCBC
 
   Result<> xcbc(ByteView key, Parts parts, MutableBytes out);

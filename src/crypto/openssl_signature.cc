@@ -161,7 +161,7 @@ SchemeParameters::SchemeParameters(const SignatureScheme& scheme) : salt_size_(s
 }
 
 const char* digest_name(Hash hash) {
-  constexpr const char* kNames[] = {"SHA1", "SHA256", "SHA384", "SHA512"};
+  constexpr const char* kNames[] = {"SHA1", "SHA256", "SHA384", "SHA512", "MD5"};
   return kNames[static_cast<std::size_t>(hash)];
 }
 

@@ -205,7 +205,7 @@ Result<KeyKind> kind_of(const Algorithm& algorithm) {
 std::string_view name_of(KeyKind kind) { return row_of(kind).name; }
 
 std::string_view name_of(Hash hash) {
-  constexpr std::string_view kNames[] = {"SHA-1", "SHA2-256", "SHA2-384", "SHA2-512"};
+  constexpr std::string_view kNames[] = {"SHA-1", "SHA2-256", "SHA2-384", "SHA2-512", "MD5"};
   return kNames[static_cast<std::size_t>(hash)];
 }
 

@@ -13,9 +13,9 @@
 
 namespace culvert {
 
-enum class Hash : std::uint8_t { sha1, sha2_256, sha2_384, sha2_512 };
+enum class Hash : std::uint8_t { sha1, sha2_256, sha2_384, sha2_512, md5 };
 constexpr std::size_t hash_size(Hash hash) {
-  constexpr std::size_t kSizes[] = {20, 32, 48, 64};
+  constexpr std::size_t kSizes[] = {20, 32, 48, 64, 16};
   return kSizes[static_cast<std::size_t>(hash)];
 }
 inline constexpr std::size_t kMaxHashSize = 64;

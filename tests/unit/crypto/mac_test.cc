@@ -102,6 +102,7 @@ TEST_F(MacTest, OutputMayBeShorterButNotLonger) {
 TEST_F(MacTest, Hashes) {
   // FIPS 180-4's example "abc".
   const std::pair<Hash, const char*> cases[] = {
+      {Hash::md5, "900150983cd24fb0d6963f7d28e17f72"},  // RFC 1321, A.5
       {Hash::sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"},
       {Hash::sha2_256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
       {Hash::sha2_384,
