@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "esp/refusals.h"
+
 namespace culvert::esp {
 namespace {
 
@@ -30,11 +32,11 @@ Result<> Database::apply(SadOp&& op, std::shared_ptr<PairStatistics> statistics)
 }
 
 Result<> Database::install(InstallSa& op, std::shared_ptr<PairStatistics> statistics) {
-  // Marks and interface numbers mean something to the kernel's data plane only.
   const bool ah = op.protocol == IpsecProtocol::ah;
-  if ((op.mode != Mode::tunnel && op.mode != Mode::transport) || (ah && op.udp_encap) || op.mark ||
-      op.set_mark || op.if_id != 0)
+  if (!setting_for_kernel(op).empty() || (ah && op.udp_encap))
     return fail(Fault::local_policy, Reason::unsupported);
+  if (op.mode != Mode::tunnel && op.mode != Mode::transport)
+    return refuse(Reason::invalid_argument);
   if (op.spi == 0 || op.remote.address.family() != op.local.address.family() ||
       op.remote.address.is_none())
     return refuse(Reason::invalid_argument);
@@ -112,8 +114,7 @@ Result<> Database::remove(const DeleteSa& op) {
 }
 
 Result<> Database::install(const InstallPolicy& op) {
-  if (op.mode == Mode::beet || op.mark_in || op.mark_out || op.if_id_in != 0 || op.if_id_out != 0)
-    return fail(Fault::local_policy, Reason::unsupported);
+  if (!setting_for_kernel(op).empty()) return fail(Fault::local_policy, Reason::unsupported);
   if (!policies_.emplace(op.policy, Policy{op.policy, op.pair, op.mode, op.interface}).second)
     return refuse(Reason::invalid_argument);
   if (!op.interface.empty()) ++bound_policies_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "esp/refusals.h"
 #include "esp/routes.h"
 #include "esp/worker.h"
 
@@ -27,6 +28,7 @@ class Plane final : public UserspacePlane {
   Start begin(IkeSink ike_sink);
 
   Result<> apply(SadOp&& op) override;
+  std::string refusal() const override;
   std::optional<SaPairCounters> counters(SaPairId pair) override;
   std::vector<SadNotice> take_notices() override { return notices_.take(); }
   int notice_fd() const override { return notices_.fd(); }
@@ -45,6 +47,7 @@ class Plane final : public UserspacePlane {
 
   Start open_sockets();
   Start open_socket(OuterSocket::Kind kind, Family family, std::uint16_t port);
+  Result<> carry_out(SadOp&& op);
   Result<> install(InstallSa&& op);
   Result<> remove(const DeleteSa& op);
   Result<> install(InstallPolicy&& op);
@@ -56,7 +59,8 @@ class Plane final : public UserspacePlane {
   std::vector<std::string> missing_;  // what the host lacks, for describe()
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<RouteTable> routes_;
-  std::mutex apply_mutex_;  // operations one at a time
+  mutable std::mutex apply_mutex_;  // operations one at a time
+  std::string refusal_;
   mutable std::mutex pairs_mutex_;
   std::unordered_map<SaPairId, Pair> pairs_;
 };
@@ -144,8 +148,30 @@ Result<> Plane::install(InstallPolicy&& op) {
   return routed;
 }
 
+std::string Plane::refusal() const {
+  const std::lock_guard lock(apply_mutex_);
+  return refusal_;
+}
+
 Result<> Plane::apply(SadOp&& op) {
   const std::lock_guard lock(apply_mutex_);
+  refusal_.clear();
+  std::visit(
+      [this](const auto& one) {
+        if constexpr (requires { setting_for_kernel(one); })
+          if (const auto setting = setting_for_kernel(one); !setting.empty())
+            refusal_ = needs_kernel(setting);
+      },
+      op);
+  const bool deletes =
+      std::holds_alternative<DeleteSa>(op) || std::holds_alternative<DeletePolicy>(op);
+  auto result = carry_out(std::move(op));
+  // What was refused is deleted all the same, when its owner goes.
+  if (deletes && !result && result.error().reason == Reason::not_found) return {};
+  return result;
+}
+
+Result<> Plane::carry_out(SadOp&& op) {
   if (auto* sa = std::get_if<InstallSa>(&op)) return install(std::move(*sa));
   if (auto* sa = std::get_if<DeleteSa>(&op)) return remove(*sa);
   if (auto* policy = std::get_if<InstallPolicy>(&op)) return install(std::move(*policy));
@@ -171,11 +197,7 @@ std::optional<SaPairCounters> Plane::counters(SaPairId pair) {
 
 Start Plane::set_interfaces(const std::vector<XfrmInterface>& wanted) {
   if (wanted.empty()) return {};
-  return std::unexpected(
-      fmt::format("xfrm_interface {} needs the kernel's data plane; here the userspace one serves, "
-                  "whose device "
-                  "is {}: leave the key out, or set data_plane = \"kernel\"",
-                  wanted[0].name, options_.device));
+  return std::unexpected(needs_kernel("xfrm_interface " + wanted[0].name));
 }
 
 void Plane::send_ike(const Datagram& datagram) {

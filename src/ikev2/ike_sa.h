@@ -57,6 +57,7 @@ struct ChildSa {
   std::uint16_t cpi_in = 0, cpi_out = 0;  // of IPComp; zero: none
   bool peer_takes_tfc = true;
   bool rehearse = false;  // the next rekey shows whether both sides agree about PFS
+  bool refused = false;   // by the data plane; told once
   Suite suite;
   ScopeRef scope;  // none: all of the configuration
   // Successors by rekeying share it; the policy always points to one of them.

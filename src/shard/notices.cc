@@ -1,4 +1,7 @@
 // What the data plane tells: traffic for a trap, limits reached, moved peers, signs of life.
+#include <algorithm>
+#include <utility>
+
 #include "ikev2/child.h"
 #include "ikev2/path.h"
 #include "ikev2/tasks.h"
@@ -80,8 +83,14 @@ void Shard::Impl::refused(SadRefusal&& refusal, TimePoint now) {
     }
     return emit(std::move(alone));
   }
-  const ikev2::ChildSa* child = sa->child_by_pair(refusal.pair);
-  ikev2::emit(*this, *sa, std::move(event), child ? child->config.get() : nullptr);
+  ikev2::ChildSa* child = sa->child_by_pair(refusal.pair);
+  // The other direction and the policy are refused for the same reason, and so is the successor
+  // when the rekeying had begun.
+  const bool told = child && std::ranges::any_of(sa->children, [&](const ikev2::ChildSa& one) {
+                      return one.lineage == child->lineage && one.refused;
+                    });
+  if (child && std::exchange(child->refused, true)) return;
+  if (!told) ikev2::emit(*this, *sa, std::move(event), child ? child->config.get() : nullptr);
   if (!child || child->is_going() || !sa->in<ikev2::Established>()) return;
   ikev2::queue_task(*sa, ikev2::DeleteChild{refusal.pair, true});
   ikev2::run_next_task(*this, *sa, now);

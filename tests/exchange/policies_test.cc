@@ -238,15 +238,47 @@ TEST(Refusal, OfATrapIsToldWithItsNames) {
   EXPECT_EQ(trace::sentence_of(*told), "no room for it");
 }
 
+std::ptrdiff_t refusals_told(const Gateway& gateway) {
+  return std::ranges::count_if(gateway.events, [](const trace::Event& event) {
+    const auto* failed = std::get_if<trace::SadFailed>(&event.body);
+    return failed && failed->why == "no such cipher";
+  });
+}
+
 TEST(Refusal, OfAnSaGivesTheChildSaUp) {
   Pair pair;
   load_site(pair);
   initiate(pair);
   ASSERT_EQ(pair.a.sad.size(), 2u);
-  pair.a.shard->refused({any_sa(pair.a, Direction::in).pair, {}, "no such cipher"}, pair.now);
+  const SaPairId refused = any_sa(pair.a, Direction::in).pair;
+  for (int operation = 0; operation < 3; ++operation)  // two SAs and a policy
+    pair.a.shard->refused({refused, {}, "no such cipher"}, pair.now);
   pair.run();
-  ASSERT_TRUE(pair.a.event<trace::SadFailed>());
-  EXPECT_EQ(pair.a.event<trace::SadFailed>()->why, "no such cipher");
+  EXPECT_EQ(refusals_told(pair.a), 1);
+  EXPECT_TRUE(pair.a.sad.empty());
+  EXPECT_TRUE(pair.b.sad.empty()) << "the peer is told";
+}
+
+TEST(Refusal, OfASuccessorIsNotToldAgain) {
+  Pair pair;
+  load_site(pair);
+  initiate(pair);
+  const SaPairId first = any_sa(pair.a, Direction::in).pair;
+  bool has_successor = false;
+  pair.wire = [&](InTransit one) {
+    for (const auto& [key, sa] : pair.a.sad)
+      if (key.first != first) {
+        has_successor = true;
+        pair.a.shard->refused({key.first, {}, "no such cipher"}, pair.now);
+      }
+    return std::vector<InTransit>{std::move(one)};
+  };
+  pair.a.shard->command(Rekey{.id = {2}, .child = "net"}, pair.now);
+  pair.a.shard->refused({first, {}, "no such cipher"}, pair.now);
+  pair.run();
+  EXPECT_TRUE(has_successor);
+  EXPECT_EQ(refusals_told(pair.a), 1);
+  pair.pass(60s);  // what was replaced is kept for a while
   EXPECT_TRUE(pair.a.sad.empty());
   EXPECT_TRUE(pair.b.sad.empty()) << "the peer is told";
 }

@@ -189,6 +189,46 @@ TEST(Plane, SaysWhatItCouldNotDo) {
   });
 }
 
+TEST(Plane, SaysWhichSettingNeedsTheKernel) {
+  in_namespace([] {
+    const auto plane = start_plane();
+    ASSERT_TRUE(plane);
+    const auto said = [&](SadOp op) {
+      const auto done = plane->apply(std::move(op));
+      EXPECT_TRUE(!done && done.error().reason == Reason::unsupported);
+      const std::string sentence = plane->refusal();
+      EXPECT_NE(sentence.find("data_plane = \"kernel\""), std::string::npos) << sentence;
+      return sentence.substr(0, sentence.find(" needs the kernel's"));
+    };
+    const auto with = [](auto op, auto change) {
+      change(op);
+      return op;
+    };
+    for (const Direction direction : {Direction::in, Direction::out}) {
+      const std::string end = direction == Direction::in ? "_in" : "_out";
+      const auto of_sa = [&](auto change) { return with(sa(direction), change); };
+      EXPECT_EQ(said(of_sa([](auto& op) { op.mode = Mode::beet; })), "mode = \"beet\"");
+      EXPECT_EQ(said(of_sa([](auto& op) { op.mark = {1, 1}; })), "mark" + end);
+      EXPECT_EQ(said(of_sa([](auto& op) { op.set_mark = {1, 1}; })), "set_mark" + end);
+      EXPECT_EQ(said(of_sa([](auto& op) { op.if_id = 1; })), "if_id" + end);
+    }
+    const auto of_policy = [&](auto change) { return with(policy(kPair), change); };
+    EXPECT_EQ(said(of_policy([](auto& op) { op.mode = Mode::beet; })), "mode = \"beet\"");
+    EXPECT_EQ(said(of_policy([](auto& op) { op.mark_in = {1, 1}; })), "mark_in");
+    EXPECT_EQ(said(of_policy([](auto& op) { op.mark_out = {1, 1}; })), "mark_out");
+    EXPECT_EQ(said(of_policy([](auto& op) { op.if_id_in = 1; })), "if_id_in");
+    EXPECT_EQ(said(of_policy([](auto& op) { op.if_id_out = 1; })), "if_id_out");
+    XfrmInterface wanted;
+    wanted.name = "ipsec0";
+    EXPECT_EQ(plane->set_interfaces({wanted}).error().substr(0, 28),
+              "xfrm_interface ipsec0 needs ");
+    // Nothing is left of them, and to delete them is no second failure.
+    EXPECT_TRUE(plane->apply(DeletePolicy{kPolicy}));
+    EXPECT_TRUE(plane->apply(DeleteSa{kPair, Direction::in}));
+    EXPECT_EQ(plane->refusal(), "");
+  });
+}
+
 TEST(Plane, ServesManyThreadsAtOnce) {
   in_namespace([] {
     const auto plane = start_plane();
