@@ -9,6 +9,7 @@ packages_of() {
       if [ "$(dpkg --print-architecture)" = amd64 ]; then echo libipsec-mb-dev; fi ;;
     peers) echo strongswan-swanctl charon-systemd strongswan-pki libcharon-extra-plugins \
       libstrongswan-extra-plugins libstrongswan-standard-plugins \
+      freeradius freeradius-utils openssl \
       nftables iproute2 iputils-ping iperf3 tcpdump tshark procps python3 ;;
     format) echo clang-format-19 ;;
     lint) echo clang-format-19 clang-tidy-19 python3 ;;
@@ -50,10 +51,10 @@ without_starting_services() {
   return "$status"
 }
 
-# The tests run charon by themselves: a system-wide one would take UDP ports 500 and 4500.
-keep_charon_off() {
+# The tests run charon and FreeRADIUS by themselves: system-wide ones would take their ports.
+keep_off() {
   [ -d /run/systemd/system ] || return 0
-  as_root systemctl disable --now strongswan.service >/dev/null 2>&1 || true
+  as_root systemctl disable --now "$1" >/dev/null 2>&1 || true
 }
 
 # ensure_packages GROUP...: installs what is missing of the groups, and says so.
@@ -68,5 +69,6 @@ ensure_packages() {
   as_root apt-get -q update >&2 || return 1
   without_starting_services env DEBIAN_FRONTEND=noninteractive \
     apt-get -q -y --no-install-recommends install $missing >&2 || return 1
-  case " $(echo $missing) " in *' charon-systemd '*) keep_charon_off ;; esac
+  case " $(echo $missing) " in *' charon-systemd '*) keep_off strongswan.service ;; esac
+  case " $(echo $missing) " in *' freeradius '*) keep_off freeradius.service ;; esac
 }

@@ -299,17 +299,36 @@ void Client::receive(std::uint32_t server, std::uint32_t socket, const Endpoint&
 
 void Client::refused(std::uint32_t server, std::uint32_t socket, TimePoint now) {
   if (server >= states_.size()) return;
-  State& state = states_[server];
-  mark_dead(server, state.server.stream ? "the connection to it fails" : "its port is closed", now);
+  mark_dead(server,
+            states_[server].server.stream ? "the connection to it fails" : "its port is closed",
+            now);
   // Requests that cannot go elsewhere wait for the server to come back.
-  const std::size_t first = std::size_t{socket} * kIdentifiers;
-  for (std::size_t i = first; i < std::min(first + kIdentifiers, state.slots.size()); ++i) {
-    const auto handle = state.slots[i];
-    Pending* pending = requests_.get(handle);
-    if (!pending) continue;
-    pending->lost = true;
+  for (const auto handle : outstanding_on(server, socket)) {
+    requests_.get(handle)->lost = true;
     move_on(handle, now);
   }
+}
+
+void Client::lost(std::uint32_t server, std::uint32_t socket) {
+  if (server >= states_.size()) return;
+  for (const auto handle : outstanding_on(server, socket)) {
+    Pending& pending = *requests_.get(handle);
+    pending.lost = true;
+    if (pending.tries_left == 0) continue;
+    // RFC 6613, 2.6.1: over a new connection it may be sent again. The time it has stays the same.
+    --pending.tries_left;
+    transmit(pending);
+  }
+}
+
+std::vector<Client::PendingHandle> Client::outstanding_on(std::uint32_t server,
+                                                          std::uint32_t socket) const {
+  std::vector<PendingHandle> found;
+  const auto& slots = states_[server].slots;
+  const std::size_t first = std::size_t{socket} * kIdentifiers;
+  for (std::size_t i = first; i < std::min(first + kIdentifiers, slots.size()); ++i)
+    if (slots[i]) found.push_back(slots[i]);
+  return found;
 }
 
 std::optional<Output> Client::poll(TimePoint now) {

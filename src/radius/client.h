@@ -95,7 +95,9 @@ class Client {
   // What came to this server's socket.
   void receive(std::uint32_t server, std::uint32_t socket, const Endpoint& remote, ByteView octets,
                TimePoint now);
-  // The server's port is closed, or the connection to it has ended.
+  // The connection has ended that requests were sent over (streams).
+  void lost(std::uint32_t server, std::uint32_t socket);
+  // The server's port is closed, or no connection to it comes about.
   void refused(std::uint32_t server, std::uint32_t socket, TimePoint now);
 
   // Expires what is due; nothing: all done until next_timer().
@@ -165,6 +167,7 @@ class Client {
   void mark_alive(std::uint32_t server);
   void probe(std::uint32_t server, TimePoint now);
   void drop(std::uint32_t server, const Endpoint& remote, std::string_view why);
+  std::vector<PendingHandle> outstanding_on(std::uint32_t server, std::uint32_t socket) const;
   PendingHandle asked(std::uint32_t server, std::uint32_t socket, std::uint8_t identifier) const;
 
   Provider& provider_;

@@ -9,8 +9,8 @@ namespace culvert::radius {
 
 Result<Packet> Packet::decode(ByteView datagram) {
   Reader header(datagram);
-  TRY(header.u8());
-  TRY(header.u8());
+  CHECK_OK(header.u8());
+  CHECK_OK(header.u8());
   const std::uint32_t length_at = header.offset();
   const std::uint16_t length = TRY(header.u16());
   // RFC 2865, 3: from 20 to 4096, and a packet shorter than it says is discarded.
@@ -24,7 +24,7 @@ Result<Packet> Packet::decode(ByteView datagram) {
   Reader reader(packet.octets().subspan(kHeaderSize), kHeaderSize);
   while (!reader.empty()) {
     const std::uint32_t start = reader.offset();
-    TRY(reader.u8());
+    CHECK_OK(reader.u8());
     const std::uint8_t size = TRY(reader.u8());
     if (size < 2) return fail(Fault::peer_misbehaved, Reason::bad_length, 0, start + 1);
     TRY(reader.take(size - 2u));

@@ -372,12 +372,34 @@ TEST_F(ClientTest, OverAStreamNothingIsSentTwiceUnlessItsConnectionIsLost) {
   send();
   wait(3s);
   EXPECT_EQ(all_.size(), 1u);
-  client_->refused(0, 0, now_);
-  wait(4s);
+  client_->lost(0, 0);
+  drain();
+  EXPECT_EQ(all_.size(), 2u);
+  EXPECT_TRUE(dead_.empty());
+  client_->lost(0, 0);  // no more tries
+  client_->lost(5, 0);
+  drain();
   EXPECT_EQ(all_.size(), 2u);
   wait(30s);
   EXPECT_EQ(all_.size(), 2u);
   EXPECT_EQ(failed_.size(), 1u);
+}
+
+TEST_F(ClientTest, ARefusedConnectionIsTriedAgain) {
+  auto server = test_server("radsec", 1);
+  server.stream = true;
+  std::vector<Server> servers;
+  servers.push_back(std::move(server));
+  make(std::move(servers));
+  send();
+  client_->refused(0, 0, now_);
+  drain();
+  EXPECT_EQ(dead_, std::vector<std::uint32_t>{0});
+  wait(3s);
+  EXPECT_EQ(all_.size(), 2u);
+  answer(last_);
+  EXPECT_EQ(answered_.size(), 1u);
+  EXPECT_EQ(revived_, std::vector<std::uint32_t>{0});
 }
 
 TEST_F(ClientTest, RefusesWhatCannotBeSent) {
