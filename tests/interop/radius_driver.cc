@@ -5,6 +5,9 @@
 //   radius_driver auth=NAME,ADDRESS,PORT,SECRET[,status] … acct=… …
 //   listen=ADDRESS,PORT,CLIENT,SECRET
 //
+// radsec=NAME,ADDRESS,PORT,DIRECTORY is an authentication server by TLS: DIRECTORY has our
+// client.pem and client.key, and server.pem, which is the one certificate that is believed.
+//
 //   login USER PASSWORD md5|pap           accepted …, rejected …, failed …
 //   on, off, start ID USER ADDRESS        acknowledged, when all records are
 //   stop ID OCTETS_IN OCTETS_OUT PACKETS_IN PACKETS_OUT CAUSE
@@ -12,11 +15,15 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <list>
 #include <sstream>
 
 #include "crypto/openssl_provider.h"
+#include "crypto/pem.h"
+#include "crypto/private_key.h"
 #include "eap/packet.h"
 #include "io/radius_sockets.h"
 #include "radius/accounting.h"
@@ -49,6 +56,30 @@ Server server(const std::vector<std::string>& parts) {
           .status_server = parts.size() > 4 && parts[4] == "status"};
 }
 
+std::string read_file(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+io::RadsecTls radsec(const std::string& directory) {
+  const auto own = read_pem(read_file(directory + "/client.pem")).value();
+  auto key = std::make_shared<PrivateKey>(
+      PrivateKey::load(as_bytes(read_file(directory + "/client.key"))).value());
+  tls::Settings settings{
+      .credential = {.chain = {own.at(0).der},
+                     .sign = [key](tls::SignatureScheme scheme, ByteView message) -> Result<Bytes> {
+                       if (scheme != tls::SignatureScheme::ecdsa_sha256)
+                         return fail(culvert::Fault::internal, Reason::unsupported);
+                       return key->sign({SignatureKind::ecdsa, Hash::sha2_256}, {message});
+                     }}};
+  const auto believed = read_pem(read_file(directory + "/server.pem")).value().at(0).der;
+  return {.context = tls::Context::make(std::move(settings)).value(),
+          .verify = [believed](std::span<const Bytes> chain) -> std::optional<tls::Refusal> {
+            if (chain[0] == believed) return std::nullopt;
+            return tls::Refusal{tls::Alert::unknown_ca, "another certificate"};
+          }};
+}
+
 std::chrono::sys_seconds wall() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
@@ -79,8 +110,9 @@ struct Login {
 
 class Driver {
  public:
-  Driver(std::vector<Server> auth, std::vector<Server> acct, std::vector<std::string> listen)
-      : auth_(loop_, *provider_, std::move(auth), {},
+  Driver(std::vector<Server> auth, std::map<std::uint32_t, io::RadsecTls> tls,
+         std::vector<Server> acct, std::vector<std::string> listen)
+      : auth_(loop_, *provider_, std::move(auth), std::move(tls),
               [this](Output&& output) { on_auth(std::move(output)); }),
         acct_(loop_, *provider_, std::move(acct), {},
               [this](Output&& output) { on_acct(std::move(output)); }),
@@ -250,6 +282,7 @@ class Driver {
 
 int main(int argc, char** argv) {
   std::vector<Server> auth, acct;
+  std::map<std::uint32_t, io::RadsecTls> tls;
   std::vector<std::string> listen;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -257,8 +290,15 @@ int main(int argc, char** argv) {
     const auto parts = split(argument.substr(equals + 1), ',');
     const std::string kind = argument.substr(0, equals);
     if (kind == "auth") auth.push_back(server(parts));
+    if (kind == "radsec") {
+      tls.emplace(auth.size(), radsec(parts.at(3)));
+      auth.push_back({.name = parts.at(0),
+                      .endpoint = endpoint(parts.at(1), parts.at(2)),
+                      .secret = SecretBytes(as_bytes("radsec")),  // RFC 6614, 2.3
+                      .stream = true});
+    }
     if (kind == "acct") acct.push_back(server(parts));
     if (kind == "listen") listen = parts;
   }
-  Driver(std::move(auth), std::move(acct), listen).run();
+  Driver(std::move(auth), std::move(tls), std::move(acct), listen).run();
 }

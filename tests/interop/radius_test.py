@@ -2,6 +2,7 @@
 """Our RADIUS client, accounting and dynamic authorization against FreeRADIUS and its radclient."""
 
 import os
+import shutil
 import sys
 import time
 import unittest
@@ -203,6 +204,32 @@ class Radius(unittest.TestCase):
                                 check=False)
         self.assertNotIn("Received Disconnect", said)
         driver.expect("ignored its Event-Timestamp is too old")
+
+    def test_radius_over_tls(self):
+        server = FreeRadius(self.aaa, USERS, radsec=True)
+        driver = self.driver(f"radsec=first,{FIRST},2083,{server.directory}")
+        for _ in range(3):
+            driver.say("login anne correcthorse md5")
+            self.assertIn(f"msk={RECEIVE}{SEND}", driver.expect("accepted"))
+        driver.say("login anne wrong md5")
+        driver.expect("rejected")
+        server.stop()
+        server.restart()
+        driver.say("login anne correcthorse md5")  # over a new connection
+        driver.expect("accepted")
+        server.stop()
+        driver.say("login anne correcthorse md5")
+        driver.expect("dead first: the connection to it fails")
+        self.assertIn("RADIUS is silent", driver.expect("failed", timeout=30))
+
+    def test_radius_over_tls_believes_no_other_certificate(self):
+        server = FreeRadius(self.aaa, USERS, radsec=True)
+        shutil.copy(server.path("client.pem"), server.path("server.pem"))
+        driver = self.driver(f"radsec=first,{FIRST},2083,{server.directory}")
+        driver.say("login anne correcthorse md5")
+        driver.expect("dead first: the connection to it fails")
+        driver.expect("failed", timeout=30)
+        self.assertNotIn("Login OK", server.log_text())
 
 
 if __name__ == "__main__":
