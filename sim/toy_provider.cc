@@ -122,6 +122,14 @@ Result<> ToyProvider::hash(Hash hash, std::initializer_list<ByteView> parts, Mut
   return {};
 }
 
+Result<> ToyProvider::aes128_block(ByteView key, ByteView block, MutableBytes out) {
+  ToyHash toy(4);
+  toy.add(key);
+  toy.add(block);
+  toy.squeeze(out);
+  return {};
+}
+
 Result<std::unique_ptr<KeyExchange>> ToyProvider::generate(Ke method) {
   if (!supports(method)) return fail(Fault::internal, Reason::unsupported);
   return std::make_unique<ToyKeyExchange>(method, random_.between(2, kPrime - 3));

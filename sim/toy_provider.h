@@ -54,6 +54,7 @@ class ToyProvider final : public Provider {
   Result<> prf(Prf prf, ByteView key, std::initializer_list<ByteView> parts,
                MutableBytes out) override;
   Result<> hash(Hash hash, std::initializer_list<ByteView> parts, MutableBytes out) override;
+  Result<> aes128_block(ByteView key, ByteView block, MutableBytes out) override;
   Result<std::unique_ptr<KeyExchange>> generate(Ke method) override;
   // Keys are real ones in form; only toy_signature() makes what verify() takes.
   Result<PublicKeyRef> load_public_key(ByteView spki) override;

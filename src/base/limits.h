@@ -57,11 +57,16 @@ inline constexpr Duration kReassemblyLifetime = std::chrono::seconds(30);
 inline constexpr std::size_t kFragmentSize = 1'280;     // IP packet, as strongSwan's fragment_size
 inline constexpr std::size_t kSmallFragmentSize = 576;  // what every path takes: RFC 7383, 2.5.1
 
+// eap/
+inline constexpr std::size_t kMaxEapRounds = 128;  // of one conversation, local or over RADIUS
+inline constexpr std::size_t kMaxEapIdentity = 1'024;
+inline constexpr std::uint32_t kMaxPasswordIterations = 20'000;  // PBKDF2; some ten milliseconds
+inline constexpr std::size_t kMaxPassword = 1'024;
+
 // radius/
 inline constexpr std::size_t kMaxRadiusPacket = 4'096;           // RFC 2865, 3
 inline constexpr std::size_t kMaxRadiusAttribute = 253;          // octets of a value: RFC 2865, 5
 inline constexpr std::size_t kMaxRadiusWaiting = 65'536;         // requests without an identifier
-inline constexpr std::size_t kMaxEapRounds = 128;                // of one login over RADIUS
 inline constexpr std::size_t kMaxAuthorizationItems = 32;        // of one kind in an Access-Accept
 inline constexpr std::size_t kMaxAccountingRecords = 1'048'576;  // kept for a server to come back
 // RFC 5176, 6.3: an identifier does not come again within the window.

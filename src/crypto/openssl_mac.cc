@@ -112,6 +112,14 @@ bool MacEngine::encrypt_block(const std::uint8_t* from, std::uint8_t* to) {
          size == static_cast<int>(kBlock);
 }
 
+Result<> MacEngine::aes128_block(ByteView key, ByteView block, MutableBytes out) {
+  if (!aes_block_) return unsupported();
+  if (key.size() != kBlock || block.size() != kBlock || out.size() != kBlock)
+    return invalid_argument();
+  if (!set_block_key(key.data()) || !encrypt_block(block.data(), out.data())) return failed();
+  return {};
+}
+
 // RFC 3566, 4. `state` is E[n-1] xor what has come of M[n]; a full block is encrypted only when
 // more follows, since the last one is treated apart.
 Result<> MacEngine::xcbc(ByteView key, Parts parts, MutableBytes out) {

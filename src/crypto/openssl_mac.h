@@ -34,6 +34,8 @@ class MacEngine {
   Result<> mac(MacAlgorithm algorithm, ByteView key, Parts parts, MutableBytes out);
   // out has the hash's full size.
   Result<> hash(Hash hash, Parts parts, MutableBytes out);
+  // AES-128 of one block; all three have 16 octets.
+  Result<> aes128_block(ByteView key, ByteView block, MutableBytes out);
 
  private:
   static constexpr std::size_t kHashes = 5;

@@ -114,6 +114,10 @@ class OpensslProvider final : public Provider {
     return macs_.hash(hash, Parts(parts.begin(), parts.size()), out);
   }
 
+  Result<> aes128_block(ByteView key, ByteView block, MutableBytes out) override {
+    return macs_.aes128_block(key, block, out);
+  }
+
   Result<std::unique_ptr<KeyExchange>> generate(Ke method) override {
     return exchanges_.generate(method);
   }

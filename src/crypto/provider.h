@@ -50,6 +50,9 @@ class Provider {
   // out = H(parts[0] | parts[1] | …); out has the hash's full size.
   virtual Result<> hash(Hash hash, std::initializer_list<ByteView> parts, MutableBytes out) = 0;
 
+  // out = AES-128(key, block), the bare block cipher: what Milenage is made of. All have 16 octets.
+  virtual Result<> aes128_block(ByteView key, ByteView block, MutableBytes out) = 0;
+
   virtual Result<std::unique_ptr<KeyExchange>> generate(Ke method) = 0;
 
   // Of a SubjectPublicKeyInfo. Fails as parse_public_key() does, and with bad_public_value for a

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/secret.h"
 #include "eap/packet.h"
@@ -55,9 +56,13 @@ struct Turn {
   // Type-data to send. Absent for a server that succeeded or failed, since Success or Failure
   // follows; a peer has to answer every request that it does not discard.
   std::optional<Bytes> data;
-  Refusal refusal;  // of failed
+  Refusal refusal;               // of failed, and with attempt_refused
+  bool attempt_refused = false;  // of go_on: this proof was wrong, `data` lets the peer try again
 
   static Turn send(Bytes type_data) { return {Next::go_on, std::move(type_data), {}}; }
+  static Turn retry(Bytes type_data, Failure why) {
+    return {Next::go_on, std::move(type_data), {why, {}}, true};
+  }
   static Turn succeed() { return {Next::succeeded, std::nullopt, {}}; }
   static Turn succeed_with(Bytes type_data) { return {Next::succeeded, std::move(type_data), {}}; }
   static Turn fail(Failure why, std::string detail = {}) {
@@ -88,7 +93,8 @@ class Method {
 
   // After success: 64 octets, or nothing where the method makes no key.
   virtual ByteView msk() const { return {}; }
-  // Server, after success: the user that was proven; empty: the one who was asked for by Identity.
+  // Server, after success: the user that was proven, by the name in our records; empty: the one who
+  // was asked for by Identity.
   virtual std::string_view user() const { return {}; }
 };
 
@@ -105,5 +111,13 @@ struct Offer {
   // own). Never null.
   std::function<std::unique_ptr<Method>(const std::string& user)> make;
 };
+
+std::vector<Type> types_of(const std::vector<Offer>& offers);
+
+// What happened and what to change, as one sentence without its full stop: "the password is wrong;
+// ...".
+std::string to_text(const Refusal& refusal);
+// The same with whom it is about: `EAP-MD5 of "alice": ...`. `user` may hold any octets.
+std::string explain(const Refusal& refusal, std::optional<Type> method, std::string_view user);
 
 }  // namespace culvert::eap

@@ -123,19 +123,19 @@ Bytes encode(const Packet& head, ByteView data) {
   return octets;
 }
 
-Bytes encode_nak(const Packet& request, const std::vector<Type>& wanted) {
-  const Packet head{Code::response, request.identifier, request.expanded, kNak, {}, {}};
+Bytes nak_data(bool expanded, const std::vector<Type>& wanted) {
   Bytes data;
   Writer out(data);
-  for (const Type type : wanted) {
-    if (request.expanded) write_expanded(out, type);
+  const std::vector<Type> none{{}};
+  for (const Type type : wanted.empty() ? none : wanted) {
+    if (expanded) {
+      write_expanded(out, type);
+      continue;
+    }
     // RFC 3748, 5.3.1: 254 stands for all expanded types.
-    if (!request.expanded)
-      out.u8(static_cast<std::uint8_t>(type.vendor == 0 ? type.number : kExpanded.number));
+    out.u8(static_cast<std::uint8_t>(type.vendor == 0 ? type.number : kExpanded.number));
   }
-  if (wanted.empty() && request.expanded) write_expanded(out, {});
-  if (wanted.empty() && !request.expanded) out.u8(0);
-  return encode(head, data);
+  return data;
 }
 
 Result<Nak> decode_nak(const Packet& response) {
@@ -155,6 +155,12 @@ Result<Nak> decode_nak(const Packet& response) {
       nak.wanted.push_back(type);
   }
   return nak;
+}
+
+std::string list_of(const std::vector<Type>& types) {
+  std::string text;
+  for (const Type type : types) text += (text.empty() ? "" : ", ") + to_string(type);
+  return text.empty() ? "none" : text;
 }
 
 std::string printable(std::string_view octets) {

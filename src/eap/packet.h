@@ -71,9 +71,9 @@ Result<Packet> decode(ByteView octets);
 inline constexpr std::size_t kMaxTypeData = 0xffff - 12;
 Bytes encode(const Packet& head, ByteView data = {});
 
-// A Nak (RFC 3748, 5.3) that answers `request`, with the types that the peer would rather use; an
-// Expanded Nak answers an expanded request, and only there expanded types can be named.
-Bytes encode_nak(const Packet& request, const std::vector<Type>& wanted);
+// Type-data of a Nak (RFC 3748, 5.3) with the types that the peer would rather use. An Expanded Nak
+// answers an expanded request, and only there expanded types can be named.
+Bytes nak_data(bool expanded, const std::vector<Type>& wanted);
 // The types in a Nak of either kind. An empty list: the peer accepts none. Fails when malformed.
 // `expanded_wanted` of a legacy Nak says that the peer would take a request with an expanded type.
 struct Nak {
@@ -82,6 +82,8 @@ struct Nak {
 };
 Result<Nak> decode_nak(const Packet& response);
 
+// "EAP-TLS, EAP-MD5", or "none".
+std::string list_of(const std::vector<Type>& types);
 // Text for messages: what does not print, and quotes and backslashes, as \xNN; cut where too long.
 std::string printable(std::string_view octets);
 

@@ -520,6 +520,19 @@ struct InternalError {
   Reason reason{};
   CULVERT_FIELDS(CULVERT_FIELD(where), CULVERT_FIELD(reason))
 };
+// ---- EAP ----
+
+struct EapSucceeded {
+  static constexpr Info kInfo{"eap_succeeded", Level::info, Group::ike,
+                              "{method} authenticated {user}"};
+  std::string method, user;
+  CULVERT_FIELDS(CULVERT_FIELD(method), CULVERT_FIELD(user))
+};
+struct EapFailed {
+  static constexpr Info kInfo{"eap_failed", Level::error, Group::ike, "{explanation}", true};
+  std::string explanation;  // eap::explain()
+  CULVERT_FIELDS(CULVERT_FIELD(explanation))
+};
 // ---- updown programs ----
 
 struct HookOutput {
@@ -559,8 +572,8 @@ using Body = std::variant<
     UnexpectedIdentity, SecondSaRefused, InitiatedByBoth, ChildEstablished, ChildRekeyed,
     ChildDeleted, SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch,
     ChildInactive, Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused,
-    NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, HookOutput,
-    HookFailed, HookSkipped, Notice>;
+    NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, EapSucceeded,
+    EapFailed, HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (packet->type != kNak) return 0;
   const auto nak = decode_nak(*packet);
   if (!nak || nak->wanted.size() > 200) return 0;
-  const Bytes nak_octets = encode_nak(*packet, nak->wanted);
+  const Bytes nak_octets = encode(*packet, nak_data(packet->expanded, nak->wanted));
   const auto nak_again = decode_nak(*decode(nak_octets));
   if (!nak_again || nak_again->wanted != nak->wanted) std::abort();
   return 0;

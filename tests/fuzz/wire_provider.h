@@ -24,6 +24,9 @@ class ChecksumProvider final : public Provider {
   Result<> hash(Hash, std::initializer_list<ByteView>, MutableBytes) override {
     return fail(Fault::internal, Reason::unsupported);
   }
+  Result<> aes128_block(ByteView, ByteView, MutableBytes) override {
+    return fail(Fault::internal, Reason::unsupported);
+  }
   Result<std::unique_ptr<KeyExchange>> generate(Ke) override {
     return fail(Fault::internal, Reason::unsupported);
   }

@@ -32,6 +32,20 @@ TEST_F(MacTest, PrfVectorsOfTheRfcs) {
   }
 }
 
+// FIPS 197, C.1.
+TEST_F(MacTest, AesBlock) {
+  Bytes key(16), block(16), out(16);
+  for (std::uint8_t i = 0; i < 16; ++i) {
+    key[i] = i;
+    block[i] = static_cast<std::uint8_t>(0x11 * i);
+  }
+  ASSERT_TRUE(provider_->aes128_block(key, block, out));
+  EXPECT_EQ(out, (Bytes{0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80,
+                        0x70, 0xb4, 0xc5, 0x5a}));
+  EXPECT_FALSE(provider_->aes128_block(ByteView(key).first(15), block, out));
+  EXPECT_FALSE(provider_->aes128_block(key, ByteView(block).first(8), out));
+}
+
 TEST_F(MacTest, IntegrityVectorsOfTheRfcs) {
   const auto vectors = load_vectors("rfc/crypto.json", "integ");
   ASSERT_GE(vectors.size(), 25u);

@@ -6,6 +6,11 @@
 namespace culvert::eap {
 namespace {
 
+Bytes encode_nak(const Packet& request, const std::vector<Type>& wanted) {
+  return encode({Code::response, request.identifier, request.expanded, kNak, {}, {}},
+                nak_data(request.expanded, wanted));
+}
+
 TEST(EapPacketTest, ARequestAsOctets) {
   const Packet head{Code::request, 7, false, kMd5, {}, {}};
   const Bytes octets = encode(head, Bytes{0xaa, 0xbb});
