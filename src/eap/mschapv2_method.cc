@@ -57,7 +57,7 @@ Result<Header> read_header(ByteView type_data) {
   Header header{Opcode{TRY(in.u8())}, 0, in};
   if (in.empty()) return header;  // Success and Failure of a peer
   header.id = TRY(in.u8());
-  TRY(in.u16());
+  CHECK_OK(in.u16());
   header.body = in;
   return header;
 }

@@ -50,7 +50,7 @@ Result<Message> Message::parse(const Packet& packet) {
   Reader in(packet.data);
   Message message;
   message.subtype_ = Subtype{TRY(in.u8())};
-  TRY(in.u16());  // reserved
+  CHECK_OK(in.u16());  // reserved
   while (!in.empty()) {
     const Attribute type{TRY(in.u8())};
     const std::size_t words = TRY(in.u8());
