@@ -42,6 +42,14 @@ class Daemon(Process):
         """Starts it (anew); returns when it takes commands and has the tunnel `net` loaded."""
         raise NotImplementedError
 
+    def configure(self, active=False):
+        """The tunnel anew; active: it brings it up itself, also after the peer was silent."""
+        raise NotImplementedError
+
+    def sas(self):
+        """How many IKE SAs and CHILD SAs are established."""
+        raise NotImplementedError
+
     def run_program(self, argv):
         name = os.path.basename(argv[0])
         log = self.namespace.world.path(f"{self.namespace.name}-{name}.log")
@@ -69,12 +77,46 @@ class Pluto(Daemon):
     esp = "aes128gcm16"
 
     def __init__(self, namespace, here, there):
+        self.active = False
         super().__init__(namespace, here, there, "libreswan")
 
     def start(self):
         self._programs = "/usr/libexec/ipsec"  # where pluto itself looks for its helpers
         if not os.path.exists(self._programs):
             os.symlink(os.path.join(self.root, "usr/libexec/ipsec"), self._programs)
+        self.write("ipsec.secrets", f': PSK "{PSK}"\n')
+        if not os.path.isdir(self.path("nss")):
+            os.mkdir(self.path("nss"))
+            self.ask(os.path.join(self.root, "usr/bin/certutil"), "-N", "-d",
+                     f"sql:{self.path('nss')}", "--empty-password")
+        self._write_config()
+        self.run_program([os.path.join(self._programs, "pluto"), "--nofork", "--stderrlog",
+                          "--no-dnssec", "--config", self.path("ipsec.conf"),
+                          "--secretsfile", self.path("ipsec.secrets"),
+                          "--rundir", self.directory, "--ipsecdir", self.directory,
+                          "--nssdir", self.path("nss")])
+        wait_for(lambda: self._whack("--status", check=False).returncode == 0, 20,
+                 lambda: f"pluto answers\n{self.log_tail()}")
+        self._whack("--listen")
+        self._add()
+
+    def _add(self):
+        self.ask(os.path.join(self._programs, "addconn"), "--config", self.path("ipsec.conf"),
+                 "--ctlsocket", self.path("pluto.ctl"), "net")
+
+    def configure(self, active=False):
+        self.active = active
+        self._write_config()
+        self._add()
+        if active:
+            self._whack("--initiate", "--name", "net", "--asynchronous")
+
+    def sas(self):
+        states = self._whack("--showstates").stdout
+        return tuple(len(re.findall(rf"STATE_V2_ESTABLISHED_{kind}_SA ", states))
+                     for kind in ("IKE", "CHILD"))
+
+    def _write_config(self):
         self.write("ipsec.conf", f"""
 config setup
 conn net
@@ -89,24 +131,10 @@ conn net
   esp = aes_gcm128
   pfs = no
   dpddelay = 2
+  dpdaction = {"restart" if self.active else "clear"}
   retransmit-timeout = 8s
   retransmit-interval = 1000
 """)
-        self.write("ipsec.secrets", f': PSK "{PSK}"\n')
-        if not os.path.isdir(self.path("nss")):
-            os.mkdir(self.path("nss"))
-            self.ask(os.path.join(self.root, "usr/bin/certutil"), "-N", "-d",
-                     f"sql:{self.path('nss')}", "--empty-password")
-        self.run_program([os.path.join(self._programs, "pluto"), "--nofork", "--stderrlog",
-                          "--no-dnssec", "--config", self.path("ipsec.conf"),
-                          "--secretsfile", self.path("ipsec.secrets"),
-                          "--rundir", self.directory, "--ipsecdir", self.directory,
-                          "--nssdir", self.path("nss")])
-        wait_for(lambda: self._whack("--status", check=False).returncode == 0, 20,
-                 lambda: f"pluto answers\n{self.log_tail()}")
-        self._whack("--listen")
-        self.ask(os.path.join(self._programs, "addconn"), "--config", self.path("ipsec.conf"),
-                 "--ctlsocket", self.path("pluto.ctl"), "net")
 
     def _whack(self, *words, **options):
         return self.ask(os.path.join(self._programs, "whack"), "--rundir", self.directory, *words,
@@ -161,10 +189,15 @@ ikev2 "net" {"active" if self.active else "passive"} esp \\
                         *words, **options)
 
     def configure(self, active=False, lifetimes=""):
-        """Restarts it; active: it brings the tunnel up. lifetimes: "lifetime 10 …"."""
+        """It starts anew. lifetimes: "lifetime 10 …"."""
         self.stop()
         self.active, self.lifetimes = active, lifetimes
         self.start()
+
+    def sas(self):
+        shown = self._ikectl("show", "sa").stdout
+        return (len(re.findall(r"^iked_sas: .* ESTABLISHED ", shown, re.MULTILINE)),
+                len(re.findall(r"^\s+sa_childsas: .* out ", shown, re.MULTILINE)))
 
     def initiate(self):
         self.configure(active=True, lifetimes=self.lifetimes)

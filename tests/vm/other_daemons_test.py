@@ -1,5 +1,6 @@
 """culvertd with the kernel's data plane against libreswan and OpenIKED, in a guest."""
 
+import contextlib
 import os
 import re
 import sys
@@ -11,6 +12,11 @@ sys.path.insert(0, os.path.join(FOLDER, "..", "interop"))
 import harness
 from daemons import IKE, Iked, Pluto
 from sites import CHARON as THERE, CULVERT as HERE, IMPATIENT, site_conf
+
+PARTITION = """table inet partition {
+  chain arriving { type filter hook prerouting priority -300; iifname "eth0" drop; }
+}
+"""
 
 
 class Tunnel:
@@ -38,6 +44,7 @@ class Tunnel:
         cls.world.__exit__(None, None, None)
 
     def setUp(self):
+        self.begin = len(self.culvert.log_text())
         self.load()
 
     def run(self, result=None):
@@ -47,13 +54,15 @@ class Tunnel:
             print(self.other.log_tail(), self.culvert.log_tail(), sep="\n", flush=True)
 
     def tearDown(self):
+        if self.other.active:
+            self.other.configure()
         self.culvert.terminate("site", check=False)
         self.other.terminate()
         harness.wait_for(lambda: not self.culvert.list_sas().strip(), 20, "no SA is left")
 
-    def load(self):
-        self.culvert.load_all(site_conf(HERE, THERE, ike=IKE, esp=self.kind.esp,
-                                        options="dpd_delay = 2s"))
+    def load(self, options="dpd_delay = 2s", child_options=""):
+        self.culvert.load_all(site_conf(HERE, THERE, ike=IKE, esp=self.kind.esp, options=options,
+                                        child_options=child_options))
 
     def ping(self):
         """Both ways. iked installs its SAs a moment after it has agreed to them."""
@@ -78,6 +87,56 @@ class Tunnel:
         rekey()
         harness.wait_for(lambda: self.numbers()[which] not in ([], before), 40, "it is rekeyed")
         self.assertTrue(self.ping())
+
+    def states(self, namespace):
+        """The kernel's ESP states: source, destination and SPI of each."""
+        return sorted(re.findall(r"^src (\S+) dst (\S+)\n\s+proto esp spi (\w+)",
+                                 namespace.run(["ip", "xfrm", "state"]).stdout, re.MULTILINE))
+
+    def seen(self):
+        """What the two sides have, for a test's complaint."""
+        return "\n".join([self.culvert.list_sas(), repr(self.other.sas()),
+                          *(repr(self.states(ns)) for ns in (self.ns_culvert, self.ns_other))])
+
+    def is_single(self):
+        """Whether there are one IKE SA and one CHILD SA, and the same, on both sides."""
+        ikes, children = self.numbers()
+        return (len(ikes), len(children)) == (1, 1) == self.other.sas() and \
+            len(self.states(self.ns_culvert)) == 2 and \
+            self.states(self.ns_culvert) == self.states(self.ns_other)
+
+    def check_single(self):
+        # What was replaced is kept for a while, for what is still under way.
+        harness.wait_for(self.is_single, 60, self.seen)
+        self.assertTrue(self.ping(), self.seen())
+        self.assertTrue(self.is_single(), self.seen())
+
+    @contextlib.contextmanager
+    def partition(self):
+        """Meanwhile nothing arrives at either side, and neither is told."""
+        sides = (self.ns_culvert, self.ns_other)
+        for side in sides:
+            side.run(["nft", "-f", "-"], stdin=PARTITION)
+        try:
+            yield
+        finally:
+            for side in sides:
+                side.run(["nft", "delete", "table", "inet", "partition"])
+
+    def check_partition(self, active):
+        """active: both sides try to come back, not culvertd alone."""
+        self.load("dpd_delay = 2s\n keyingtries = 0\n unique = replace", "dpd_action = start")
+        self.other.configure(active=active)
+        if active:
+            self.wait_until_up()
+        else:
+            self.culvert.initiate("net")
+        self.check_up()
+        with self.partition():
+            harness.wait_for(lambda: not self.culvert.has_child("net"), 30, "we notice")
+            harness.wait_for(lambda: self.other.sas() == (0, 0), 30, "it notices")
+        harness.wait_for(lambda: self.ns_culvert.ping(THERE.host, source=HERE.host), 60, self.seen)
+        self.check_single()
 
     def test_it_initiates(self):
         self.other.initiate()
@@ -115,6 +174,12 @@ class Tunnel:
 class Libreswan(Tunnel, unittest.TestCase):
     kind = Pluto
 
+    def test_we_come_back_after_a_partition(self):
+        self.check_partition(active=False)
+
+    def test_both_come_back_after_a_partition(self):
+        self.check_partition(active=True)
+
     def test_it_rekeys(self):
         self.culvert.initiate("net")
         self.check_up()
@@ -126,7 +191,6 @@ class OpenIked(Tunnel, unittest.TestCase):
     kind = Iked
 
     def test_it_rekeys(self):
-        self.addCleanup(self.other.configure)
         self.other.configure(active=True, lifetimes="ikelifetime 20 lifetime 15")
         self.check_up()
         self.check_rekeyed(1, lambda: None)
