@@ -44,7 +44,6 @@ class Tunnel:
         cls.world.__exit__(None, None, None)
 
     def setUp(self):
-        self.begin = len(self.culvert.log_text())
         self.load()
 
     def run(self, result=None):
