@@ -64,11 +64,11 @@ inline constexpr std::uint32_t kMaxPasswordIterations = 20'000;  // PBKDF2; some
 inline constexpr std::size_t kMaxPassword = 1'024;
 
 // radius/
-inline constexpr std::size_t kMaxRadiusPacket = 4'096;           // RFC 2865, 3
-inline constexpr std::size_t kMaxRadiusAttribute = 253;          // octets of a value: RFC 2865, 5
-inline constexpr std::size_t kMaxRadiusWaiting = 65'536;         // requests without an identifier
-inline constexpr std::size_t kMaxAuthorizationItems = 32;        // of one kind in an Access-Accept
-inline constexpr std::size_t kMaxAccountingRecords = 1'048'576;  // kept for a server to come back
+inline constexpr std::size_t kMaxRadiusPacket = 4'096;         // RFC 2865, 3
+inline constexpr std::size_t kMaxRadiusAttribute = 253;        // octets of a value: RFC 2865, 5
+inline constexpr std::size_t kMaxRadiusWaiting = 65'536;       // requests without an identifier
+inline constexpr std::size_t kMaxAuthorizationItems = 32;      // of one kind in an Access-Accept
+inline constexpr std::size_t kMaxAccountingRecords = 131'072;  // kept for a server to come back
 // RFC 5176, 6.3: an identifier does not come again within the window.
 inline constexpr std::size_t kMaxDynamicReplies = 4'096;  // remembered, of all clients
 
