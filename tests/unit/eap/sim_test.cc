@@ -294,6 +294,64 @@ TEST_F(SimTest, ResynchronisingWithoutEnd) {
             Failure::server_not_trusted);
 }
 
+TEST_F(SimTest, ASequenceNumberCountsOnce) {
+  add("alice", 0);
+  MilenageCard card(*provider_, keys(), 1);
+  card_ = &card;
+  EXPECT_TRUE(succeeded(run(kAka, "alice")));
+  EXPECT_EQ(store_.sqn("alice"), 2u) << "1 was taken for a replay";
+}
+
+// The keys alone do not do: RES has to be right as well.
+TEST_F(SimTest, WrongRes) {
+  class WrongRes final : public SimCard {
+   public:
+    explicit WrongRes(SimCard& card) : card_(card) {}
+    std::optional<Gsm> gsm(ByteView) override { return std::nullopt; }
+    UmtsResult umts(ByteView rand, ByteView autn) override {
+      UmtsResult result = card_.umts(rand, autn);
+      std::get<Umts>(result).res[0] ^= 1;
+      return result;
+    }
+
+   private:
+    SimCard& card_;
+  };
+  add("alice");
+  WrongRes card(milenage_);
+  card_ = &card;
+  EXPECT_EQ(why(run(kAka, "alice").server), Failure::wrong_password);
+}
+
+// RFC 4186, 10.9: a server that asks the same twice would weaken the keys.
+TEST_F(SimTest, RepeatedRands) {
+  const Triplet triplet{Bytes(kRandSize, 1), Bytes(kSresSize, 2), Bytes(kKcSize, 3)};
+  TripletCard card({triplet});
+  card_ = &card;
+  Subscriber subscriber;
+  subscriber.identity = "alice";
+  subscriber.triplets.assign(3, triplet);
+  store_.add(std::move(subscriber));
+  EXPECT_EQ(why(run(kSim, "alice").peer), Failure::server_not_trusted);
+}
+
+TEST_F(SimTest, ANotificationAfterTheKeysIsAuthenticated) {
+  add("alice");
+  for (const Type type : kAll) {
+    Server s = server(type, "alice");
+    Peer p = peer(type, "alice");
+    Step step = s.begin();
+    while (step.kind == Step::Kind::send) step = s.receive(p.receive(step.packet).packet);
+    ASSERT_EQ(step.kind, Step::Kind::succeeded);
+    const auto identifier = static_cast<std::uint8_t>(step.packet[1] + 1);
+    const Step answer =
+        p.receive(request(identifier, type, std::string_view("\x0c\0\0\x0c\x01\x80\0", 7)));
+    EXPECT_EQ(decode(answer.packet)->data[0], 14) << "client error";
+    EXPECT_EQ(p.receive(encode({Code::success, identifier, false, {}, {}, {}})).kind,
+              Step::Kind::failed);
+  }
+}
+
 // RFC 9048, 4: a server that could do AKA' says so in AKA, and a peer that could as well stops.
 TEST_F(SimTest, BiddingDown) {
   add("alice");
