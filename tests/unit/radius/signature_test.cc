@@ -86,6 +86,9 @@ TEST_F(SignatureTest, StatusServerOfRfc5997) {
     Result<> hash(Hash hash, std::initializer_list<ByteView> parts, MutableBytes out) override {
       return real_.hash(hash, parts, out);
     }
+    Result<> aes128_block(ByteView key, ByteView block, MutableBytes out) override {
+      return real_.aes128_block(key, block, out);
+    }
     Result<std::unique_ptr<KeyExchange>> generate(Ke method) override {
       return real_.generate(method);
     }
