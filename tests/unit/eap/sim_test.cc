@@ -381,6 +381,27 @@ TEST_F(SimTest, AkaPrimeWantsTheSeparationBit) {
   }
 }
 
+// The card may not look at the bit: the method does, before it asks the card.
+TEST_F(SimTest, AkaPrimeLooksAtTheSeparationBitItself) {
+  FixedCard card;
+  card.answer = SimCard::Umts{Bytes(8), Bytes(16), Bytes(16)};
+  card_ = &card;
+  for (const std::uint8_t amf : {0x00, 0x80}) {
+    Bytes autn(kAutnSize);
+    autn[6] = amf;
+    sim::Composer composer(sim::Subtype::aka_challenge);
+    composer.value(sim::Attribute::rand, Bytes(kRandSize));
+    composer.value(sim::Attribute::autn, autn);
+    composer.number(sim::Attribute::kdf, 1);
+    composer.sized(sim::Attribute::kdf_input, as_bytes("WLAN"));
+    composer.value(sim::Attribute::mac, Bytes(sim::kMacSize));
+    Peer p = peer(kAkaPrime, "alice");
+    const Step step = p.receive(request(1, kAkaPrime, as_text(composer.take())));
+    const int expected = amf == 0 ? 2 : 14;  // authentication reject; client error: AT_MAC
+    EXPECT_EQ(decode(step.packet)->data[0], expected);
+  }
+}
+
 TEST_F(SimTest, AkaPrimePeerAsksForTheKeyDerivationThatItHas) {
   add("alice");
   const auto challenge = [](std::initializer_list<std::uint16_t> kdfs) {
