@@ -59,6 +59,9 @@ inline constexpr std::size_t kSmallFragmentSize = 576;  // what every path takes
 
 // eap/
 inline constexpr std::size_t kMaxEapRounds = 128;  // of one conversation, local or over RADIUS
+inline constexpr std::size_t kMaxEapTlsMessage = 64 * 1'024;  // octets: RFC 5216, 2.1.5
+inline constexpr std::size_t kEapTlsFragment = 1'024;         // octets of one packet of ours
+inline constexpr std::size_t kMaxAvps = 64;                   // in one EAP-TTLS message
 inline constexpr std::size_t kMaxEapIdentity = 1'024;
 inline constexpr std::uint32_t kMaxPasswordIterations = 20'000;  // PBKDF2; some ten milliseconds
 inline constexpr std::size_t kMaxPassword = 1'024;

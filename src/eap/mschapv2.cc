@@ -1,5 +1,7 @@
 #include "eap/mschapv2.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "eap/des.h"
@@ -84,6 +86,21 @@ Result<SecretBytes> msk(Provider& provider, const NtHash& password, ByteView nt_
   const auto after = std::ranges::copy(receive.view().first(kKeySize), key.mutable_view().begin());
   std::ranges::copy(send.view().first(kKeySize), after.out);
   return key;
+}
+
+std::string hex(ByteView octets) {
+  std::string text;
+  for (const std::uint8_t octet : octets) text += fmt::format("{:02X}", octet);
+  return text;
+}
+
+std::string to_text(const Authenticator& proof) { return "S=" + hex(proof); }
+
+bool proves(std::string_view text, const Authenticator& expected) {
+  std::string shown(text.substr(0, text.find(' ')));
+  for (char& c : shown)
+    if (c >= 'a' && c <= 'f') c = static_cast<char>(c - 'a' + 'A');
+  return equal_constant_time(as_bytes(shown), as_bytes(to_text(expected)));
 }
 
 }  // namespace culvert::eap::mschapv2

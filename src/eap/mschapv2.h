@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <string_view>
 
 #include "base/secret.h"
@@ -29,6 +30,12 @@ Result<Response> nt_response(Provider& provider, const Inputs& inputs, const NtH
 // The server's proof, which is "S=" and this in hexadecimal.
 Result<Authenticator> authenticator_response(Provider& provider, const Inputs& inputs,
                                              const NtHash& password, ByteView nt_response);
+// "S=" and the proof.
+std::string to_text(const Authenticator& proof);
+// Whether a server's text ("S=…", and maybe more behind a space) begins by this proof.
+bool proves(std::string_view text, const Authenticator& expected);
+std::string hex(ByteView octets);  // in capitals, as all texts of MSCHAPv2 have it
+
 // The server's receive key, its send key, 32 zeros: as Windows and strongSwan do it.
 Result<SecretBytes> msk(Provider& provider, const NtHash& password, ByteView nt_response);
 

@@ -8,8 +8,6 @@
 //   or Failure (E= why, R=1 to try again, C= random) -> and another Response, or Failure
 //
 // The identifier and the length inside are EAP's over again and are not looked at.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -60,12 +58,6 @@ Result<Header> read_header(ByteView type_data) {
   CHECK_OK(in.u16());
   header.body = in;
   return header;
-}
-
-std::string hex(ByteView octets) {
-  std::string text;
-  for (const std::uint8_t octet : octets) text += fmt::format("{:02X}", octet);
-  return text;
 }
 
 // The value of "X=…" in the text of a Success or Failure, where M= comes last and may hold spaces.
@@ -148,7 +140,7 @@ class Mschapv2Server final : public Method {
     proven_ = true;
     user_ = name;
     msk_ = std::move(*msk);
-    const std::string text = "S=" + hex(*proof) + " M=OK";
+    const std::string text = mschapv2::to_text(*proof) + " M=OK";
     return Turn::send(message(Opcode::success, next, {as_bytes(text)}));
   }
 
@@ -158,7 +150,8 @@ class Mschapv2Server final : public Method {
     if (retries_ == 0) return Turn::fail(why);
     --retries_;
     server_.provider.random(challenge_);
-    const std::string text = "E=691 R=1 C=" + hex(challenge_) + " V=3 M=Wrong name or password";
+    const std::string text =
+        "E=691 R=1 C=" + mschapv2::hex(challenge_) + " V=3 M=Wrong name or password";
     return Turn::retry(message(Opcode::failure, next, {as_bytes(text)}), why);
   }
 
@@ -217,11 +210,7 @@ class Mschapv2Peer final : public Method {
   }
 
   Turn believe(std::string_view text) {
-    std::string proof(field(text, "S="));
-    for (char& c : proof)
-      if (c >= 'a' && c <= 'f') c = static_cast<char>(c - 'a' + 'A');
-    if (!equal_constant_time(as_bytes(proof), as_bytes(hex(expected_))))
-      return Turn::fail(Failure::server_not_trusted);
+    if (!mschapv2::proves(text, expected_)) return Turn::fail(Failure::server_not_trusted);
     state_ = State::done;
     return Turn::succeed_with(only(Opcode::success));
   }

@@ -24,6 +24,9 @@ class Peer {
   Step receive(ByteView octets);
 
   std::optional<Type> method() const;
+  // In a tunnel, where no Success and no Failure come: the method has ended well; why it has not.
+  bool content() const { return state_ == State::content; }
+  const Refusal* refusing() const { return state_ == State::refusing ? &refusal_ : nullptr; }
   // After success: 64 octets, or nothing where the method makes no key.
   ByteView msk() const { return method_ ? method_->msk() : ByteView{}; }
 

@@ -43,6 +43,10 @@ class Server {
   Step begin();
   Step receive(ByteView octets);
 
+  // In a tunnel that leaves out EAP's headers: the identifier of the packet around the answer that
+  // comes next. The request that follows has the one after it.
+  void set_identifier(std::uint8_t identifier) { identifier_ = identifier; }
+
   // Who the peer says it is, and after success, who it is.
   const std::string& identity() const { return identity_; }
   std::string_view user() const;
