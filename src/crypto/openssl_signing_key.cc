@@ -12,6 +12,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace culvert::openssl {
 namespace {
@@ -153,20 +154,17 @@ int sign_init(void* data, const char* hash, void* key, const OSSL_PARAM params[]
          (params == nullptr || operation_set_params(data, params) == 1);
 }
 
-std::optional<tls::SignatureScheme> scheme_of(const Operation& operation) {
-  using enum tls::SignatureScheme;
-  if (operation.family == Family::ed25519) return ed25519;
-  if (operation.family == Family::ed448) return ed448;
-  const bool rsa = operation.family == Family::rsa;
-  const auto choose = [&](auto pkcs1, auto pss, auto ecdsa) {
-    return rsa ? (operation.pss ? pss : pkcs1) : ecdsa;
-  };
-  if (operation.hash == "SHA2-256" || operation.hash == "SHA256")
-    return choose(rsa_pkcs1_sha256, rsa_pss_sha256, ecdsa_sha256);
-  if (operation.hash == "SHA2-384" || operation.hash == "SHA384")
-    return choose(rsa_pkcs1_sha384, rsa_pss_sha384, ecdsa_sha384);
-  if (operation.hash == "SHA2-512" || operation.hash == "SHA512")
-    return choose(rsa_pkcs1_sha512, rsa_pss_sha512, ecdsa_sha512);
+std::optional<SignatureScheme> scheme_of(const Operation& operation) {
+  if (operation.family == Family::ed25519) return SignatureScheme{SignatureKind::ed25519};
+  if (operation.family == Family::ed448) return SignatureScheme{SignatureKind::ed448};
+  constexpr std::pair<std::string_view, Hash> kHashes[] = {
+      {"SHA2-256", Hash::sha2_256}, {"SHA2-384", Hash::sha2_384}, {"SHA2-512", Hash::sha2_512},
+      {"SHA256", Hash::sha2_256},   {"SHA384", Hash::sha2_384},   {"SHA512", Hash::sha2_512}};
+  for (const auto& [name, hash] : kHashes) {
+    if (name != operation.hash) continue;
+    if (operation.family == Family::ec) return SignatureScheme{SignatureKind::ecdsa, hash};
+    return operation.pss ? rsa_pss(hash) : SignatureScheme{SignatureKind::rsa_pkcs1, hash};
+  }
   return std::nullopt;
 }
 

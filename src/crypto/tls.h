@@ -13,25 +13,11 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "crypto/signature.h"
 
 namespace culvert::tls {
 
 enum class Version : std::uint16_t { v1_2 = 0x0303, v1_3 = 0x0304 };
-
-// RFC 8446, 4.2.3. rsa_pss with an RSA key: salt as long as the hash.
-enum class SignatureScheme : std::uint16_t {
-  rsa_pkcs1_sha256 = 0x0401,
-  rsa_pkcs1_sha384 = 0x0501,
-  rsa_pkcs1_sha512 = 0x0601,
-  ecdsa_sha256 = 0x0403,
-  ecdsa_sha384 = 0x0503,
-  ecdsa_sha512 = 0x0603,
-  rsa_pss_sha256 = 0x0804,
-  rsa_pss_sha384 = 0x0805,
-  rsa_pss_sha512 = 0x0806,
-  ed25519 = 0x0807,
-  ed448 = 0x0808,
-};
 
 // RFC 8446, 6, and RFC 5246, 7.2; the registry is open.
 enum class Alert : std::uint8_t {
@@ -60,8 +46,8 @@ enum class Alert : std::uint8_t {
   certificate_required = 116,
 };
 
-// Signs the message itself (the signer hashes it); ECDSA signatures as DER.
-using Signer = std::function<Result<Bytes>(SignatureScheme scheme, ByteView message)>;
+// Signs the message itself (the signer hashes it).
+using Signer = std::function<Result<Bytes>(const SignatureScheme& scheme, ByteView message)>;
 
 // Why a certificate is not taken: the alert that the peer gets and the sentence that we log.
 struct Refusal {

@@ -2,8 +2,6 @@
 // and a verifier with a date of its own.
 #pragma once
 
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -13,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "crypto/private_key.h"
 #include "crypto/tls.h"
 
 namespace culvert::testing {
@@ -20,87 +19,12 @@ namespace culvert::testing {
 inline constexpr std::time_t kTestNow = 1'900'000'000;  // in 2030
 inline constexpr std::time_t kTestYear = 365 * 86'400;
 
-enum class TestKind : std::uint8_t { rsa, p256, p384, p521, ed25519, ed448 };
-using TestKey = std::shared_ptr<EVP_PKEY>;
-
 inline void need(bool condition) {
   if (!condition) throw std::runtime_error("OpenSSL refuses to make a test's certificate");
 }
 
-inline TestKey make_test_key(TestKind kind) {
-  EVP_PKEY* key = nullptr;
-  switch (kind) {
-    case TestKind::rsa:
-      key = EVP_RSA_gen(2'048);
-      break;
-    case TestKind::p256:
-      key = EVP_EC_gen("P-256");
-      break;
-    case TestKind::p384:
-      key = EVP_EC_gen("P-384");
-      break;
-    case TestKind::p521:
-      key = EVP_EC_gen("P-521");
-      break;
-    case TestKind::ed25519:
-      key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
-      break;
-    case TestKind::ed448:
-      key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED448");
-      break;
-  }
-  need(key != nullptr);
-  return {key, EVP_PKEY_free};
-}
-
-// Signs as the process with the private keys would.
-inline Result<Bytes> sign_with(EVP_PKEY* key, tls::SignatureScheme scheme, ByteView message) {
-  using enum tls::SignatureScheme;
-  const char* hash = nullptr;
-  bool pss = false;
-  switch (scheme) {
-    case rsa_pss_sha256:
-    case rsa_pss_sha384:
-    case rsa_pss_sha512:
-      pss = true;
-      hash = scheme == rsa_pss_sha256   ? "SHA2-256"
-             : scheme == rsa_pss_sha384 ? "SHA2-384"
-                                        : "SHA2-512";
-      break;
-    case rsa_pkcs1_sha256:
-    case ecdsa_sha256:
-      hash = "SHA2-256";
-      break;
-    case rsa_pkcs1_sha384:
-    case ecdsa_sha384:
-      hash = "SHA2-384";
-      break;
-    case rsa_pkcs1_sha512:
-    case ecdsa_sha512:
-      hash = "SHA2-512";
-      break;
-    case ed25519:
-    case ed448:
-      break;
-  }
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                        EVP_MD_CTX_free);
-  EVP_PKEY_CTX* parameters = nullptr;
-  std::size_t size = 0;
-  need(EVP_DigestSignInit_ex(context.get(), &parameters, hash, nullptr, nullptr, key, nullptr) ==
-       1);
-  if (pss)
-    need(EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
-         EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1);
-  need(EVP_DigestSign(context.get(), nullptr, &size, message.data(), message.size()) == 1);
-  Bytes signature(size);
-  need(EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) == 1);
-  signature.resize(size);
-  return signature;
-}
-
 struct TestCertificate {
-  TestKey key;
+  std::shared_ptr<const PrivateKey> key;
   std::shared_ptr<X509> x509;
   Bytes der() const {
     Bytes out(static_cast<std::size_t>(i2d_X509(x509.get(), nullptr)));
@@ -108,23 +32,27 @@ struct TestCertificate {
     i2d_X509(x509.get(), &at);
     return out;
   }
+  // Signs as the process with the private keys would.
   tls::Credential credential() const {
-    return {.chain = {der()}, .sign = [key = key](tls::SignatureScheme scheme, ByteView message) {
-              return sign_with(key.get(), scheme, message);
+    return {.chain = {der()}, .sign = [key = key](const SignatureScheme& scheme, ByteView message) {
+              return key->sign(scheme, {message});
             }};
   }
 };
 
 struct TestSubject {
   std::string name;
-  TestKind kind = TestKind::p256;
+  KeyKind kind = KeyKind::ecdsa_p256;
   std::time_t not_before = kTestNow - kTestYear, not_after = kTestNow + kTestYear;
   std::string extra;  // an extra extension's value, to make a certificate of any size
 };
 
 // Signed by `issuer`, or by itself as a CA.
 inline TestCertificate issue(const TestSubject& subject, const TestCertificate* issuer) {
-  TestCertificate made{make_test_key(subject.kind), {X509_new(), X509_free}};
+  auto key = PrivateKey::generate(subject.kind, kWeakRsaBits);
+  need(key.has_value());
+  TestCertificate made{std::make_shared<const PrivateKey>(std::move(*key)),
+                       {X509_new(), X509_free}};
   X509* x509 = made.x509.get();
   static long serial = 0;
   X509_set_version(x509, 2);
@@ -135,7 +63,7 @@ inline TestCertificate issue(const TestSubject& subject, const TestCertificate* 
                              reinterpret_cast<const unsigned char*>(subject.name.c_str()), -1, -1,
                              0);
   X509_set_issuer_name(x509, X509_get_subject_name(issuer == nullptr ? x509 : issuer->x509.get()));
-  X509_set_pubkey(x509, made.key.get());
+  X509_set_pubkey(x509, made.key->native());
   const auto add = [&](int nid, const char* value) {
     X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value);
     need(extension != nullptr);
@@ -144,9 +72,8 @@ inline TestCertificate issue(const TestSubject& subject, const TestCertificate* 
   };
   add(NID_basic_constraints, issuer == nullptr ? "critical,CA:TRUE" : "critical,CA:FALSE");
   if (!subject.extra.empty()) add(NID_netscape_comment, subject.extra.c_str());
-  EVP_PKEY* by = issuer == nullptr ? made.key.get() : issuer->key.get();
-  const bool eddsa = EVP_PKEY_is_a(by, "ED25519") == 1 || EVP_PKEY_is_a(by, "ED448") == 1;
-  need(X509_sign(x509, by, eddsa ? nullptr : EVP_sha256()) > 0);
+  const TestCertificate& by = issuer == nullptr ? made : *issuer;
+  need(X509_sign(x509, by.key->native(), EVP_sha256()) > 0);
   return made;
 }
 

@@ -15,7 +15,7 @@ using tls::State;
 using tls::Version;
 
 struct Arrangement {
-  TestKind kind = TestKind::p256;
+  KeyKind kind = KeyKind::ecdsa_p256;
   Version server_min = Version::v1_2, server_max = Version::v1_3;
   Version client_min = Version::v1_2, client_max = Version::v1_3;
   bool mutual = true, client_has_certificate = true;
@@ -78,7 +78,7 @@ struct Ends {
   }
 };
 
-class TlsKinds : public ::testing::TestWithParam<std::tuple<TestKind, Version>> {};
+class TlsKinds : public ::testing::TestWithParam<std::tuple<KeyKind, Version>> {};
 
 TEST_P(TlsKinds, BothSidesAgreeOnKeysAndSeeEachOthersCertificates) {
   const auto [kind, version] = GetParam();
@@ -99,11 +99,11 @@ TEST_P(TlsKinds, BothSidesAgreeOnKeysAndSeeEachOthersCertificates) {
   EXPECT_TRUE(equal(here->view(), there->view()));
   EXPECT_FALSE(equal(here->view(), other->view()));
 }
-INSTANTIATE_TEST_SUITE_P(All, TlsKinds,
-                         ::testing::Combine(::testing::Values(TestKind::rsa, TestKind::p256,
-                                                              TestKind::p384, TestKind::p521,
-                                                              TestKind::ed25519, TestKind::ed448),
-                                            ::testing::Values(Version::v1_2, Version::v1_3)));
+INSTANTIATE_TEST_SUITE_P(
+    All, TlsKinds,
+    ::testing::Combine(::testing::Values(KeyKind::rsa, KeyKind::ecdsa_p256, KeyKind::ecdsa_p384,
+                                         KeyKind::ecdsa_p521, KeyKind::ed25519, KeyKind::ed448),
+                       ::testing::Values(Version::v1_2, Version::v1_3)));
 
 TEST(Tls, ApplicationDataPassesHoweverTheStreamIsSplit) {
   Ends ends({});
@@ -205,7 +205,7 @@ INSTANTIATE_TEST_SUITE_P(
                               "no TLS version"},
                       Refused{
                           "signer_refuses",
-                          {.server_signer = [](tls::SignatureScheme, ByteView) -> Result<Bytes> {
+                          {.server_signer = [](const SignatureScheme&, ByteView) -> Result<Bytes> {
                             return fail(Fault::internal, Reason::system);
                           }},
                           alert_received,
