@@ -143,7 +143,6 @@ TlsMethod::Verdict TlsMethod::tls_failed() const {
   const auto because = [&](Failure why) { return Verdict::fail(why, to_text(failure)); };
   switch (failure.kind) {
     case tls::Failure::Kind::certificate_refused:
-      return because(is_server() ? Failure::certificate_refused : Failure::server_not_trusted);
     case tls::Failure::Kind::no_certificate:
       return because(Failure::certificate_refused);
     case tls::Failure::Kind::alert_received:

@@ -147,7 +147,7 @@ TEST_F(TlsMethods, ServerThatThePeerDoesNotTrust) {
       Server server = world.server(flavour);
       Peer peer = world.peer(flavour);
       const Ends ends = converse(server, peer);
-      EXPECT_EQ(why(ends.peer), Failure::server_not_trusted);
+      EXPECT_EQ(why(ends.peer), Failure::certificate_refused);
       EXPECT_THAT(ends.peer.refusal->detail, HasSubstr("unable to get local issuer certificate"));
       EXPECT_EQ(why(ends.server), Failure::peer_gave_up);
       EXPECT_THAT(ends.server.refusal->detail, HasSubstr("TLS alert 48, unknown_ca"));
