@@ -29,6 +29,21 @@ inline constexpr std::size_t kMaxTlsUnread = 256 * 1'024;       // octets of app
 // crypto/ and pki/
 inline constexpr std::size_t kMaxPemSize = 64 * 1'024 * 1'024;  // of a file
 inline constexpr std::size_t kMaxPemBlocks = 16'384;            // in one file
+inline constexpr std::size_t kMaxCertificateSize = 64 * 1'024;
+inline constexpr std::size_t kMaxExtensions = 64;       // of a certificate
+inline constexpr std::size_t kMaxGeneralNames = 1'024;  // in one extension
+inline constexpr std::size_t kMaxUrls = 16;             // of one kind in a certificate
+inline constexpr std::size_t kMaxPathLength = 16;       // certificates, leaf and root included
+inline constexpr std::size_t kMaxPathTries =
+    64;  // issuers tried, each a signature to verify, for one path
+inline constexpr std::size_t kMaxReceivedCertificates = 64;    // looked at for one path
+inline constexpr std::size_t kMaxNameComparisons = 262'144;    // with name constraints, per path
+inline constexpr std::size_t kMaxVerifiedSignatures = 16'384;  // remembered, of CA certificates
+inline constexpr std::size_t kMaxCrlSize = 64 * 1'024 * 1'024;
+inline constexpr std::size_t kMaxOcspSize = 256 * 1'024;
+inline constexpr std::size_t kMaxOcspAnswers = 256;  // in one response
+inline constexpr std::size_t kMaxCrlScopes = 64;  // lists of one CA for parts of its certificates
+inline constexpr std::size_t kMaxOcspStatuses = 65'536;  // remembered
 
 // ikev2/ and shard/
 inline constexpr std::size_t kMaxHalfOpen = 100'000;       // responder, per shard

@@ -57,7 +57,7 @@ Result<std::vector<PemBlock>> read_pem(std::string_view text) {
       auto der = decode_base64(text.substr(at, end - at));
       if (!der) return bad(begin);
       if (blocks.size() == limits::kMaxPemBlocks) return bad(begin, Reason::too_large);
-      blocks.push_back({label, std::move(*der)});
+      blocks.push_back({label, std::move(*der), static_cast<std::uint32_t>(begin)});
     }
     at = end + closing.size();
   }

@@ -12,6 +12,7 @@ namespace culvert {
 struct PemBlock {
   std::string label;  // "CERTIFICATE"
   Bytes der;
+  std::uint32_t offset = 0;  // of its first dash in the file
 };
 // All blocks of a file in their order, private keys left out: those are for private_key.h. Fails
 // with bad_value at the offset of a block that is malformed, `too_large` for more than

@@ -163,21 +163,24 @@ int match_name(const Identity& pattern, const Identity& identity) {
   return std::min(kAnyMatch + 1 + static_cast<int>(literals), kExactMatch - 1);
 }
 
+// Relative names match in any order: each attribute of the pattern has one of the same type to
+// itself, those with wildcards whichever the others leave.
 int match_dn(const Identity& pattern, const Identity& identity) {
-  const auto wanted = decode_name(pattern.data);
-  const auto name = decode_name(identity.data);
+  auto wanted = decode_name(pattern.data);
+  auto name = decode_name(identity.data);
   if (!wanted || !name || wanted->size() != name->size()) return 0;
+  std::ranges::stable_partition(*wanted, [](const NameAttribute& a) { return !a.is_wildcard(); });
   int wildcards = 0;
-  for (std::size_t i = 0; i < wanted->size(); ++i) {
-    const auto& a = (*wanted)[i];
-    const auto& b = (*name)[i];
-    if (a.oid != b.oid || a.joined != b.joined) return 0;
-    if (a.is_wildcard())
-      ++wildcards;
-    else if (canonical_value(a) != canonical_value(b))
-      return 0;
+  for (const NameAttribute& a : *wanted) {
+    const auto at = std::ranges::find_if(*name, [&a](const NameAttribute& b) {
+      return a.oid == b.oid && a.joined == b.joined &&
+             (a.is_wildcard() || canonical_value(a) == canonical_value(b));
+    });
+    if (at == name->end()) return 0;
+    name->erase(at);
+    wildcards += a.is_wildcard();
   }
-  return kExactMatch - wildcards;
+  return kExactMatch - 1 - wildcards;
 }
 
 std::optional<std::string> canonical_dn(ByteView der) {
@@ -256,8 +259,11 @@ bool is_pattern(const Identity& identity) {
 int match(const Identity& pattern, const Identity& identity) {
   if (pattern.is_any()) return kAnyMatch;
   if (pattern.type != identity.type) return 0;
-  if (!is_pattern(pattern)) return index_key(pattern) == index_key(identity) ? kExactMatch : 0;
-  return is_name(pattern.type) ? match_name(pattern, identity) : match_dn(pattern, identity);
+  const bool literal = !is_pattern(pattern);
+  if (literal && index_key(pattern) == index_key(identity)) return kExactMatch;
+  if (pattern.type == IdType::der_asn1_dn) return match_dn(pattern, identity);
+  if (literal) return 0;
+  return match_name(pattern, identity);
 }
 
 std::string index_key(const Identity& identity) {

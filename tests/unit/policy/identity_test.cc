@@ -151,7 +151,9 @@ TEST(IdentityMatch, DistinguishedNames) {
   EXPECT_GT(one, two);
   EXPECT_GT(two, 0);
   EXPECT_EQ(match(id("C=CH, CN=*"), peer), 0);
-  EXPECT_EQ(match(id("C=CH, CN=*, O=strongSwan"), peer), 0);
+  EXPECT_EQ(match(id("C=CH, CN=*, O=strongSwan"), peer), one);  // in any order
+  EXPECT_EQ(match(id("CN=moon, O=strongSwan, C=CH"), peer), kExactMatch - 1);
+  EXPECT_EQ(match(id("C=CH, C=*, CN=moon"), peer), 0);
   EXPECT_NE(index_key(id("CN=ab")), index_key(id("CN=a, CN=b")));
   // Octets that are no name never equal one, whatever they spell.
   const std::string key = index_key(peer);

@@ -1,0 +1,14 @@
+// The extensions of certificates (RFC 5280, 4.2), as libcrypto decodes them.
+#pragma once
+
+#include "pki/certificate.h"
+
+struct x509_st;  // OpenSSL's
+
+namespace culvert::pki {
+
+// Fills in what `from` has. Fails with bad_value for extensions that are malformed or come twice,
+// too_large for more than limits::kMaxExtensions of them or limits::kMaxGeneralNames in one.
+Result<> read_extensions(const x509_st* from, Certificate& to);
+
+}  // namespace culvert::pki
