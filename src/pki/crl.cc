@@ -9,18 +9,11 @@
 #include "base/limits.h"
 #include "crypto/pem.h"
 #include "pki/asn1_time.h"
+#include "pki/oid.h"
 
 namespace culvert::pki {
 namespace {
 
-using namespace std::string_view_literals;
-
-constexpr auto kReasonCode = "\x55\x1d\x15"sv;
-constexpr auto kInvalidityDate = "\x55\x1d\x18"sv;
-constexpr auto kCrlNumber = "\x55\x1d\x14"sv;
-constexpr auto kAuthorityKeyId = "\x55\x1d\x23"sv;
-constexpr auto kIssuingPoint = "\x55\x1d\x1c"sv;
-constexpr auto kDelta = "\x55\x1d\x1b"sv;
 constexpr std::uint8_t kBoolean = 0x01, kUrl = der::context(6);
 
 std::unexpected<Error> malformed() { return fail(Fault::peer_misbehaved, Reason::bad_value); }
@@ -58,11 +51,11 @@ Result<RevocationReason> read_reason(Reader extensions) {
   RevocationReason reason = RevocationReason::unspecified;
   while (!extensions.empty()) {
     const Extension extension = TRY(read_extension(extensions));
-    if (extension.oid == kReasonCode) {
+    if (extension.oid == oid::kReasonCode) {
       const ByteView code = TRY(der::read_only(extension.value, der::kEnumerated)).value;
       if (code.size() != 1) return malformed();
       reason = RevocationReason{code[0]};
-    } else if (extension.critical && extension.oid != kInvalidityDate) {
+    } else if (extension.critical && extension.oid != oid::kInvalidityDate) {
       return unsupported();  // certificateIssuer makes an indirect CRL
     }
   }
@@ -115,15 +108,15 @@ Result<> read_issuing_point(Crl& crl, ByteView value) {
 Result<> read_extensions(Crl& crl, ByteView wrapped) {
   for (Reader list(TRY(der::read_only(wrapped, der::kSequence)).value); !list.empty();) {
     const Extension extension = TRY(read_extension(list));
-    if (extension.oid == kDelta) return unsupported();
-    if (extension.oid == kIssuingPoint) {
+    if (extension.oid == oid::kDeltaCrlIndicator) return unsupported();
+    if (extension.oid == oid::kIssuingDistributionPoint) {
       CHECK_OK(read_issuing_point(crl, extension.value));
-    } else if (extension.oid == kAuthorityKeyId) {
+    } else if (extension.oid == oid::kAuthorityKeyIdentifier) {
       Reader reader(TRY(der::read_only(extension.value, der::kSequence)).value);
       if (reader.empty()) continue;
       const auto id = TRY(der::read(reader));
       if (id.tag == der::context(0)) crl.authority_key_id = to_bytes(id.value);
-    } else if (extension.oid == kCrlNumber) {
+    } else if (extension.oid == oid::kCrlNumber) {
       crl.number =
           to_bytes(without_zeros(TRY(der::read_only(extension.value, der::kInteger)).value));
     } else if (extension.critical) {

@@ -7,14 +7,14 @@
 #include "base/der.h"
 #include "base/limits.h"
 #include "pki/asn1_time.h"
+#include "pki/der_values.h"
+#include "pki/oid.h"
 
 namespace culvert::pki {
 namespace {
 
 using namespace std::string_view_literals;
 
-constexpr auto kBasic = "\x2b\x06\x01\x05\x05\x07\x30\x01\x01"sv;
-constexpr auto kNonce = "\x2b\x06\x01\x05\x05\x07\x30\x01\x02"sv;
 constexpr std::uint8_t kBoolean = 0x01;
 // How long an answer counts that does not say so itself.
 constexpr std::chrono::hours kAnswerLifetime{1};
@@ -49,8 +49,8 @@ Result<IssuerHashes> hashes_of(Provider& provider, const Certificate& issuer, Ha
 Result<> read_certificate_id(Reader& from, OcspAnswer& to) {
   Reader reader(TRY(der::read(from, der::kSequence)).value);
   Reader algorithm(TRY(der::read(reader, der::kSequence)).value);
-  const auto oid = TRY(der::read(algorithm, der::kOid));
-  const auto* row = std::ranges::find(kHashes, as_text(oid.value), &HashRow::oid);
+  const auto name = TRY(der::read(algorithm, der::kOid));
+  const auto* row = std::ranges::find(kHashes, as_text(name.value), &HashRow::oid);
   if (row == std::end(kHashes)) return fail(Fault::peer_incompatible, Reason::unsupported);
   to.hash = row->hash;
   to.issuer_name_hash = TRY(der::read(reader, der::kOctetString)).value;
@@ -96,10 +96,10 @@ Result<OcspAnswer> read_answer(Reader& from) {
 Result<> read_nonce(OcspResponse& to, ByteView wrapped) {
   for (Reader list(TRY(der::read_only(wrapped, der::kSequence)).value); !list.empty();) {
     Reader reader(TRY(der::read(list, der::kSequence)).value);
-    const auto oid = TRY(der::read(reader, der::kOid));
+    const auto name = TRY(der::read(reader, der::kOid));
     auto value = TRY(der::read(reader));
     if (value.tag == kBoolean) value = TRY(der::read(reader));
-    if (as_text(oid.value) != kNonce) continue;
+    if (as_text(name.value) != oid::kOcspNonce) continue;
     to.nonce = to_bytes(TRY(der::read_only(value.value, der::kOctetString)).value);
   }
   return {};
@@ -169,23 +169,20 @@ bool is_delegated(Provider& provider, const Certificate& responder, const Certif
 
 Result<Bytes> make_ocsp_request(Provider& provider, const Certificate& certificate,
                                 const Certificate& issuer, ByteView nonce) {
-  using der::element, der::kSequence, der::kOctetString, der::kOid;
+  using der::octet_string, der::sequence;
   const IssuerHashes hashes = TRY(hashes_of(provider, issuer, Hash::sha1));
-  const Bytes algorithm =
-      element(kSequence, {element(kOid, {as_bytes(kHashes[0].oid)}), element(der::kNull, {})});
-  const Bytes id = element(
-      kSequence, {algorithm, element(kOctetString, {ByteView(hashes.name).first(hashes.size)}),
-                  element(kOctetString, {ByteView(hashes.key).first(hashes.size)}),
-                  element(der::kInteger, {certificate.serial})});
-  const Bytes list = element(kSequence, {element(kSequence, {id})});
+  const Bytes algorithm = sequence({der::oid(kHashes[0].oid), der::element(der::kNull, {})});
+  const Bytes id = sequence({algorithm, octet_string(ByteView(hashes.name).first(hashes.size)),
+                             octet_string(ByteView(hashes.key).first(hashes.size)),
+                             der::element(der::kInteger, {certificate.serial})});
+  const Bytes list = sequence({sequence({id})});
   Bytes extensions;
   if (!nonce.empty()) {
     const Bytes extension =
-        element(kSequence, {element(kOid, {as_bytes(kNonce)}),
-                            element(kOctetString, {element(kOctetString, {nonce})})});
-    extensions = element(der::constructed_context(2), {element(kSequence, {extension})});
+        sequence({der::oid(oid::kOcspNonce), octet_string(octet_string(nonce))});
+    extensions = der::element(der::constructed_context(2), {sequence({extension})});
   }
-  return element(kSequence, {element(kSequence, {list, extensions})});
+  return sequence({sequence({list, extensions})});
 }
 
 bool is_about(Provider& provider, const OcspAnswer& answer, const Certificate& issuer) {
@@ -204,7 +201,7 @@ Result<OcspResponseRef> parse_ocsp_response(Provider& provider, ByteView der) {
   if (status[0] != 0) return fail(Fault::peer_incompatible, Reason::refused, 0, status[0]);
   const auto wrapped = TRY(der::read(reader, der::constructed_context(0)));
   Reader typed(TRY(der::read_only(wrapped.value, der::kSequence)).value);
-  if (as_text(TRY(der::read(typed, der::kOid)).value) != kBasic)
+  if (as_text(TRY(der::read(typed, der::kOid)).value) != oid::kOcspBasic)
     return fail(Fault::peer_incompatible, Reason::unsupported);
   const auto basic = TRY(der::read(typed, der::kOctetString));
   CHECK_OK(read_basic(provider, *response, basic.value));

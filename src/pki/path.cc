@@ -27,12 +27,13 @@ bool may_be_issuer(const Certificate& issuer, const Certificate& certificate) {
          certificate.authority_key_id == issuer.subject_key_id;
 }
 
-bool has_purpose(const Certificate& leaf, Purpose purpose) {
-  if (!leaf.extended_key_usage || purpose == Purpose::any) return true;
+bool has_purpose(const Certificate& leaf, PathPurpose purpose) {
+  if (!leaf.extended_key_usage || purpose == PathPurpose::any) return true;
   unsigned wanted = kAnyUsage;
-  if (purpose == Purpose::ike) wanted |= kServerAuth | kClientAuth | kIkeIntermediate | kIpsecIke;
-  if (purpose == Purpose::tls_server) wanted |= kServerAuth;
-  if (purpose == Purpose::tls_client) wanted |= kClientAuth;
+  if (purpose == PathPurpose::ike)
+    wanted |= kServerAuth | kClientAuth | kIkeIntermediate | kIpsecIke;
+  if (purpose == PathPurpose::tls_server) wanted |= kServerAuth;
+  if (purpose == PathPurpose::tls_client) wanted |= kClientAuth;
   return (*leaf.extended_key_usage & wanted) != 0;
 }
 
@@ -54,7 +55,7 @@ class Search {
       received_.emplace(name_key(certificate->subject), certificate);
     if (auto failure = check_leaf(leaf)) return std::unexpected(std::move(*failure));
     chain_.push_back(leaf);
-    if (extend()) return Path{std::move(chain_), std::move(needs_)};
+    if (extend()) return Path{std::move(chain_), std::move(needs_), signatures_verified_};
     return std::unexpected(std::move(*failure_));
   }
 
@@ -112,6 +113,7 @@ class Search {
   Failure check_signature(const CertificateRef& certificate, const CertificateRef& issuer) {
     if (certificate->is_ca && signatures_.contains(certificate->fingerprint, *issuer->key))
       return std::nullopt;
+    ++signatures_verified_;
     if (!provider_.verify(*issuer->key, *certificate->scheme, {certificate->tbs},
                           certificate->signature))
       return PathFailure{Problem::bad_signature, certificate, name_text(issuer->subject)};
@@ -242,6 +244,7 @@ class Search {
   std::vector<CertificateRef> chain_;
   std::vector<RevocationNeed> needs_;
   std::optional<PathFailure> failure_;
+  std::size_t signatures_verified_ = 0;
   std::size_t tries_left_ = limits::kMaxPathTries;
 };
 

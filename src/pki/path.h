@@ -10,7 +10,7 @@
 
 namespace culvert::pki {
 
-enum class Purpose : std::uint8_t {
+enum class PathPurpose : std::uint8_t {
   any,
   ike,  // no extendedKeyUsage, or one that names IKE, TLS or any usage (RFC 4945, 5.1.3.12)
   tls_server,
@@ -27,7 +27,7 @@ enum class RevocationPolicy : std::uint8_t {
 
 struct PathOptions {
   std::chrono::sys_seconds now;
-  Purpose purpose = Purpose::ike;
+  PathPurpose purpose = PathPurpose::ike;
   RevocationPolicy revocation = RevocationPolicy::relaxed;
   // True: unknown states become `needs`. False: what could not be fetched counts as unknown.
   bool may_fetch = false;
@@ -51,6 +51,7 @@ struct Path {
   std::vector<CertificateRef> certificates;  // leaf first, trusted CA last
   // Not empty: fetch one of each, and check again. The path must not be relied on before.
   std::vector<RevocationNeed> needs;
+  std::size_t signatures_verified = 0;  // of certificates; those remembered cost nothing
 };
 
 enum class PathProblem : std::uint8_t {

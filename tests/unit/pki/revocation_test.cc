@@ -49,7 +49,7 @@ TEST_F(RevocationTest, PoliciesDifferWhereNothingIsKnown) {
   EXPECT_TRUE(sentence_.contains("there is no CRL and no OCSP response")) << sentence_;
   // Without an address to ask, only strict fails.
   EXPECT_EQ(check("responder", RevocationPolicy::ifuri), "wrong_extended_key_usage");
-  options_.purpose = Purpose::any;
+  options_.purpose = PathPurpose::any;
   EXPECT_EQ(check("responder", RevocationPolicy::ifuri), "ok");
   EXPECT_EQ(check("responder", RevocationPolicy::strict, {}, true), "revocation_unknown");
 }

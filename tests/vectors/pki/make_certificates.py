@@ -69,8 +69,8 @@ distinguished_name=none
         issuer = issuer or self
         issuer.issue(name, subject, extensions, days, use_key=own_key, self_signed=issuer is self)
 
-    def issue(self, name, subject, extensions, days=FAR, use_key=None, self_signed=False, md="sha256",
-              sigopt=(), ids=True):
+    def issue(self, name, subject, extensions, days=FAR, use_key=None, self_signed=False,
+              md="sha256", sigopt=(), ids=True):
         if use_key is None:
             use_key = name
             key(name, *EC)
@@ -124,8 +124,8 @@ def good_of_every_kind():
         key(f"leaf-{name}", *options)
         ca.issue(f"leaf-{name}", f"/CN=leaf-{name}", san(f"{name}.example.org"),
                  use_key=f"leaf-{name}", md=md, sigopt=sigopt)
-    run("sh", "-c", "pki --self --in root.key --type ecdsa --ca --dn 'C=CH, O=pki, CN=CA' --lifetime 18250 "
-        "--outform pem > ca-pki.pem 2>/dev/null")
+    run("sh", "-c", "pki --self --in root.key --type ecdsa --ca --dn 'C=CH, O=pki, CN=CA' "
+        "--lifetime 18250 --outform pem > ca-pki.pem 2>/dev/null")
     run("sh", "-c", "pki --issue --in leaf.key --type priv --cacert ca-pki.pem --cakey root.key "
         "--dn 'C=CH, O=pki, CN=leaf' --san pki.example.org --flag serverAuth --lifetime 18250 "
         "--crl http://crl.example.org/pki.crl --ocsp http://ocsp.example.org/ "
@@ -149,7 +149,8 @@ def bad(root, sub):
         "below-expired", "/CN=below expired", san("x"))
     no_ca = Authority("false-ca", "/CN=false CA", san("x"), root)
     no_ca.issue("below-false", "/CN=below false", san("x"))
-    no_sign = Authority("no-sign", "/CN=no sign", "basicConstraints=CA:TRUE\nkeyUsage=cRLSign\n", root)
+    no_sign = Authority("no-sign", "/CN=no sign", "basicConstraints=CA:TRUE\nkeyUsage=cRLSign\n",
+                        root)
     no_sign.issue("below-no-sign", "/CN=below no sign", san("x"))
     deeper = Authority("too-deep-ca", "/CN=too deep", issuer=sub)
     deeper.issue("too-deep", "/CN=too deep leaf", san("x"))
@@ -264,7 +265,8 @@ def main():
         path = os.path.join(OUT, name)
         if os.path.isdir(path):
             shutil.rmtree(path)
-        elif name.endswith((".key", ".cnf")) and name not in keep or name in ("req.pem", "request.der"):
+        elif (name.endswith((".key", ".cnf")) and name not in keep
+              or name in ("req.pem", "request.der")):
             os.remove(path)
         else:
             os.chmod(path, 0o644)
