@@ -179,6 +179,12 @@ void World::perform(Host& host, FindPaths&& question) {
   });
 }
 
+// Simulated hosts have pre-shared keys only.
+void World::perform(Host& host, MakeSignature&& wanted) {
+  host.shard->complete(wanted.job, MadeSignature{{}, "there are no private keys"},
+                       host.clock.local(now_));
+}
+
 void World::perform(Host& host, Keepalive&& due) {
   send_frame(host, {due.local, due.remote, Bytes{kKeepalive}, true});
 }

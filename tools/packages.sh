@@ -7,8 +7,9 @@ packages_of() {
       libasio-dev libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libmnl-dev zlib1g-dev \
       libgtest-dev libgmock-dev libbenchmark-dev python3
       if [ "$(dpkg --print-architecture)" = amd64 ]; then echo libipsec-mb-dev; fi ;;
-    peers) echo strongswan-swanctl charon-systemd strongswan-pki libcharon-extra-plugins \
-      libstrongswan-extra-plugins libstrongswan-standard-plugins \
+    peers) echo strongswan-swanctl charon-systemd strongswan-pki \
+      libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins \
+      libstrongswan-standard-plugins \
       freeradius freeradius-utils openssl \
       nftables iproute2 iputils-ping iperf3 tcpdump tshark procps python3 ;;
     format) echo clang-format-19 ;;

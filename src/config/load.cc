@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 
+#include "config/authentication.h"
 #include "config/child.h"
 #include "config/device_name.h"
 #include "config/file.h"
@@ -120,6 +121,8 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
   std::vector<Tunnel> tunnels;
   if (const Member* member = table.any("tunnel"))
     tunnels = read_tunnels(*member, {report, world_readable, loaded.settings.ike_port});
+  if (const Member* member = table.any("user"))
+    loaded.users = read_users(*member, {report, world_readable, loaded.settings.ike_port});
   std::vector<ConnectionRef> shunts;
   if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
   table.finish();
@@ -128,6 +131,9 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
   for (const Tunnel& tunnel : tunnels)
     if (tunnel.interface)
       add_xfrm_interface(*tunnel.interface, tunnel.at, report, loaded.interfaces);
+  for (const Tunnel& tunnel : tunnels)
+    if (tunnel.key && std::ranges::find(loaded.keys, tunnel.key->value) == loaded.keys.end())
+      loaded.keys.push_back(tunnel.key->value);
   for (Tunnel& tunnel : tunnels)
     loaded.connections.push_back(
         std::make_shared<const ConnectionConfig>(std::move(tunnel.config)));

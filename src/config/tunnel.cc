@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "config/authentication.h"
 #include "config/child.h"
-#include "config/file.h"
 #include "config/xfrm_interface.h"
 
 namespace culvert::config {
@@ -53,73 +53,6 @@ std::vector<AddressPattern> read_addresses(TableReader& table, std::string_view 
   // Any address makes the others superfluous, and an empty list means any.
   if (has_kind(patterns, AddressPattern::Kind::any)) patterns.clear();
   return patterns;
-}
-
-Identity read_identity(TableReader& table, std::string_view key) {
-  const auto text = table.text(key);
-  if (!text) return {};
-  if (auto identity = parse_identity(text->value)) return std::move(*identity);
-  table.report().error(
-      text->at, fmt::format("{}: {} is not an identity", table.place(key), in_quotes(text->value)),
-      "write an address, a host name, \"user@host\", \"keyid:text\" or \"@#hex\"");
-  return {};
-}
-
-// ---- the pre-shared key ----
-
-// What an editor leaves at the end of a file is no part of the key.
-ByteView without_newline(ByteView octets) {
-  if (!octets.empty() && octets.back() == '\n') octets = octets.first(octets.size() - 1);
-  if (!octets.empty() && octets.back() == '\r') octets = octets.first(octets.size() - 1);
-  return octets;
-}
-
-SecretBytes read_secret_file(const LocatedText& name, Report& report) {
-  const auto file = read_file(beside(report.file(), name.value), limits::kMaxSecretFileSize);
-  if (!file) {
-    report.error(name.at, file.error());
-    return {};
-  }
-  if (file->world_readable)
-    report.warning(name.at, fmt::format("everybody can read {}", in_quotes(name.value)),
-                   "chmod o= it");
-  SecretBytes secret(without_newline(file->octets.view()));
-  if (secret.empty())
-    report.error(name.at,
-                 fmt::format("{} holds no pre-shared key: it is empty", in_quotes(name.value)));
-  return secret;
-}
-
-SecretBytes read_inline_secret(const TableReader& table, const Value& value,
-                               const TunnelContext& context) {
-  const auto& text = std::get<std::string>(value.content);
-  if (text.empty()) context.report.error(value.at, table.place("psk") + ": the key is empty");
-  if (context.file_is_world_readable)
-    context.report.warning(value.at, "everybody can read this file, and it holds a pre-shared key",
-                           "chmod o= it, or write psk = { file = \"…\" }");
-  return SecretBytes(as_bytes(text));
-}
-
-void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
-  const Member* member = table.any("psk");
-  if (!member)
-    return context.report.error(table.at(), fmt::format("{} has no 'psk'", table.name()),
-                                "add psk = { file = \"…\" }");
-  const Value& value = member->value;
-  tunnel.psk_at = value.at;
-  if (std::holds_alternative<std::string>(value.content)) {
-    tunnel.psk = read_inline_secret(table, value, context);
-    return;
-  }
-  const auto* inner = std::get_if<Table>(&value.content);
-  if (!inner) return table.wrong_type("psk", value, "a string or { file = \"…\" }");
-  TableReader reader(*inner, table.place("psk"), value.at, context.report);
-  if (const auto name = reader.text("file")) {
-    tunnel.psk = read_secret_file(*name, context.report);
-  } else if (!reader.any("file")) {
-    context.report.error(value.at, table.place("psk") + ": no 'file' is named");
-  }
-  reader.finish();
 }
 
 // ---- CHILD SAs ----
@@ -178,14 +111,6 @@ void read_local_address(TableReader& table, ConnectionConfig& config) {
   if (has_kind(config.local_addrs, AddressPattern::Kind::host_name))
     table.report().error(table.any("local_address")->value.at,
                          table.place("local_address") + ": a host name is not an address of ours");
-}
-
-void read_identities(TableReader& table, ConnectionConfig& config) {
-  config.local.id = read_identity(table, "local_id");
-  config.remote.id = read_identity(table, "remote_id");
-  if (!config.local.id.is_any() && is_pattern(config.local.id))
-    table.report().error(table.any("local_id")->value.at,
-                         table.place("local_id") + ": our own identity can't have wildcards");
 }
 
 // Whom we could call: an address, or a name that stands for one.
@@ -282,8 +207,7 @@ Tunnel read_tunnel(const Member& member, const TunnelContext& context) {
   table.integer("version", 2, 2);
   read_peer(table, config);
   read_local_address(table, config);
-  read_identities(table, config);
-  read_psk(table, context, tunnel);
+  read_authentication(table, context, tunnel);
   config.proposals = read_proposals(table, "ike", wire::ProtocolId::ike);
   config.encap = table.choice<Encap>("encap", kEncapWords).value_or(Encap::automatic);
   read_times(table, config);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/table_reader.h"
+#include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
 
@@ -15,6 +16,7 @@ struct Tunnel {
   ConnectionConfig config;
   SecretBytes psk;  // empty when it is missing or wrong, which has been reported
   Position psk_at;
+  std::optional<LocatedText> key;   // path of the file with our private key
   std::vector<Position> remote_at;  // of each child's remote selectors, or of its table
   std::optional<XfrmInterface> interface;
 

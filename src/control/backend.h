@@ -36,6 +36,16 @@ class Backend {
   virtual std::optional<Failure> last_failure(const std::string& connection) const = 0;
   virtual CounterBook& counter_book() = 0;
 
+  // ---- certificates and private keys; errors are sentences, load_key's goes on after "the key"
+  // ----
+  virtual std::expected<pki::CertificateRef, std::string> parse_certificate(ByteView der) = 0;
+  virtual std::expected<void, std::string> load_crl(ByteView file) = 0;
+  // Hands the key to whoever signs; its name from now on.
+  virtual std::expected<KeyId, std::string> load_key(ByteView file) = 0;
+  virtual void forget_key(const KeyId& key) = 0;
+  // All but those of the configuration file.
+  virtual void clear_certificates() = 0;
+
   virtual const Provider& crypto() const = 0;
   // Facts about the data plane, one a line.
   virtual std::vector<std::string> describe_data_plane() const = 0;

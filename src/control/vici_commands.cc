@@ -22,24 +22,6 @@ constexpr std::string_view kEvents[] = {
     "child-rekey", "ike-update",     "alert"};
 
 // What an answer tells between `success` and `errmsg`.
-using Facts = std::initializer_list<std::pair<std::string_view, std::string>>;
-
-Message success(Facts facts = {}) {
-  Message message;
-  message.add("success", "yes");
-  for (const auto& [name, value] : facts) message.add(name, value);
-  return message;
-}
-
-Message failure(std::string text, Facts facts = {}) {
-  Message message;
-  // A value holds 64 KiB; the end of a sentence that long helps nobody.
-  text.resize(std::min<std::size_t>(text.size(), 8'192));
-  message.add("success", "no");
-  for (const auto& [name, value] : facts) message.add(name, value);
-  message.add("errmsg", std::move(text));
-  return message;
-}
 
 Message outcome(const CommandDone& done, std::string_view what, Facts facts = {}) {
   if (done.success) return success(facts);
@@ -68,13 +50,6 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string>& 
 
 // The secrets of vici clients must not replace those of the configuration file.
 std::string secret_key(const std::string& id) { return "vici:" + id; }
-
-// Zeroises the values of a request that carries secrets.
-void wipe(Message& request) {
-  for (auto& element : request.elements())
-    if (auto* value = std::get_if<std::string>(&element.value))
-      secure_zero(MutableBytes(reinterpret_cast<std::uint8_t*>(value->data()), value->size()));
-}
 
 // Arms the response for when the client's patience ends: 0 waits for ever, -1 not at all.
 void limit_time(const Message& request, const ReplyRef& reply, std::string_view what) {
@@ -175,6 +150,23 @@ std::size_t count_matches(const std::vector<IkeSaStatus>& sas, const SaFilter& f
 
 }  // namespace
 
+Message success(Facts facts) {
+  Message message;
+  message.add("success", "yes");
+  for (const auto& [name, value] : facts) message.add(name, value);
+  return message;
+}
+
+Message failure(std::string text, Facts facts) {
+  Message message;
+  // A value holds 64 KiB; the end of a sentence that long helps nobody.
+  text.resize(std::min<std::size_t>(text.size(), 8'192));
+  message.add("success", "no");
+  for (const auto& [name, value] : facts) message.add(name, value);
+  message.add("errmsg", std::move(text));
+  return message;
+}
+
 Commands::Commands(control::Backend& backend)
     : backend_(backend), started_(std::chrono::system_clock::now()) {}
 
@@ -203,15 +195,15 @@ const Commands::Row* Commands::find(std::string_view name) {
       {"get-keys", &Commands::get_keys},
       {"get-authorities", &Commands::get_authorities},
       {"get-pools", &Commands::nothing},
-      {"list-certs", &Commands::nothing},
+      {"list-certs", &Commands::list_certs},
       {"list-authorities", &Commands::nothing},
       {"flush-certs", &Commands::succeed},
-      {"load-cert", &Commands::no_certificates},
-      {"load-key", &Commands::no_certificates},
-      {"load-token", &Commands::no_certificates},
-      {"unload-key", &Commands::no_certificates},
-      {"load-authority", &Commands::no_certificates},
-      {"unload-authority", &Commands::no_certificates},
+      {"load-cert", &Commands::load_cert},
+      {"load-key", &Commands::load_key},
+      {"load-token", &Commands::no_tokens},
+      {"unload-key", &Commands::unload_key},
+      {"load-authority", &Commands::load_authority},
+      {"unload-authority", &Commands::no_tokens},
       {"load-pool", &Commands::no_pools},
       {"unload-pool", &Commands::no_pools},
       {"rekey", &Commands::rekey},
@@ -298,6 +290,9 @@ void Commands::list_conns(Message& request, const ReplyRef& reply) {
 }
 
 void Commands::load_shared_key(Message& request, const ReplyRef& reply) {
+  if (const auto type = request.get("type");
+      equal_without_case(type, "eap") || equal_without_case(type, "ntlm"))
+    return load_eap_users(request, reply);
   auto secret = load_shared(request);
   wipe(request);
   if (!secret) return reply->respond(failure(secret.error()));
@@ -313,6 +308,7 @@ void Commands::unload_shared_key(Message& request, const ReplyRef& reply) {
   if (id.empty()) return reply->respond(failure("unload: missing unique identifier"));
   if (secrets_.erase(id) == 0)
     return reply->respond(failure(fmt::format("unload: shared key {} not found", quoted(id))));
+  if (unload_eap_users(id)) return reply->respond(success());
   backend_.execute(UnloadSecret{{}, secret_key(id)}, [reply](const CommandDone& done) {
     reply->respond(outcome(done, "unloading the shared key failed"));
   });
@@ -326,8 +322,10 @@ void Commands::get_shared(Message&, const ReplyRef& reply) {
 
 void Commands::clear_creds(Message&, const ReplyRef& reply) {
   for (const auto& id : secrets_)
-    backend_.execute(UnloadSecret{{}, secret_key(id)}, [](const CommandDone&) {});
+    if (!unload_eap_users(id))
+      backend_.execute(UnloadSecret{{}, secret_key(id)}, [](const CommandDone&) {});
   secrets_.clear();
+  clear_certificates();
   reply->respond(success());
 }
 
@@ -464,25 +462,13 @@ void Commands::culvert_status(Message&, const ReplyRef& reply) {
   reply->respond(std::move(message));
 }
 
-void Commands::get_keys(Message&, const ReplyRef& reply) {
-  Message message;
-  message.add_list("keys", {});
-  reply->respond(std::move(message));
-}
-
-void Commands::get_authorities(Message&, const ReplyRef& reply) {
-  Message message;
-  message.add_list("authorities", {});
-  reply->respond(std::move(message));
-}
-
 void Commands::nothing(Message&, const ReplyRef& reply) { reply->respond({}); }
 
 void Commands::succeed(Message&, const ReplyRef& reply) { reply->respond(success()); }
 
-void Commands::no_certificates(Message& request, const ReplyRef& reply) {
+void Commands::no_tokens(Message& request, const ReplyRef& reply) {
   wipe(request);
-  reply->respond(failure("certificates and private keys are not supported by Culvert yet"));
+  reply->respond(failure("tokens, and unloading authorities, are not supported by Culvert yet"));
 }
 
 void Commands::no_pools(Message&, const ReplyRef& reply) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -31,6 +32,13 @@ class Reply {
   virtual void follow_log(Filter filter, unsigned level) = 0;
 };
 using ReplyRef = std::shared_ptr<Reply>;
+
+// Zeroises the values of a request that carries secrets.
+void wipe(Message& request);
+// Answers: "success" and what else there is to say; why not, in `errmsg`.
+using Facts = std::initializer_list<std::pair<std::string_view, std::string>>;
+Message success(Facts facts = {});
+Message failure(std::string text, Facts facts = {});
 
 class Commands {
  public:
@@ -74,11 +82,22 @@ class Commands {
   void why(Message&, const ReplyRef&);
   void culvert_status(Message&, const ReplyRef&);
 
+  // vici_credentials.cc
+  void load_cert(Message&, const ReplyRef&);
+  void load_authority(Message&, const ReplyRef&);
+  void load_key(Message&, const ReplyRef&);
+  void unload_key(Message&, const ReplyRef&);
   void get_keys(Message&, const ReplyRef&);
   void get_authorities(Message&, const ReplyRef&);
+  void list_certs(Message&, const ReplyRef&);
+  void load_eap_users(Message&, const ReplyRef&);
+  bool unload_eap_users(const std::string& id);
+  std::expected<void, std::string> add_certificates(const std::string& file, bool is_ca);
+  void clear_certificates();
+
   void nothing(Message&, const ReplyRef&);
   void succeed(Message&, const ReplyRef&);
-  void no_certificates(Message&, const ReplyRef&);
+  void no_tokens(Message&, const ReplyRef&);
   void no_pools(Message&, const ReplyRef&);
   void no_redirect(Message&, const ReplyRef&);
   void get_counters(Message&, const ReplyRef&);
@@ -89,6 +108,14 @@ class Commands {
   // What came over vici, as opposed to the configuration file: charon shows and unloads only that.
   std::set<std::string> connections_;
   std::set<std::string> secrets_;
+  std::map<std::string, std::vector<std::string>> users_;  // names by the secret's id
+  struct Listed {
+    pki::CertificateRef certificate;
+    bool is_ca = false;
+  };
+  std::map<pki::Fingerprint, Listed> listed_certificates_;
+  std::set<KeyId> keys_;
+  std::set<std::string> authorities_;
   std::uint64_t next_secret_ = 1;
 };
 

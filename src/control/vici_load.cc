@@ -170,37 +170,21 @@ std::expected<void, std::string> load_auth(const std::string& path, const Sectio
   for (const auto& inner : section.elements())
     if (std::holds_alternative<Section>(inner.value))
       return std::unexpected(
-          fmt::format("{}.{}: certificates are not supported by Culvert, only auth = psk; config "
-                      "discarded",
+          fmt::format("{}.{}: certificates by handle or file are not supported by Culvert, only "
+                      "`certs` and `cacerts`; config discarded",
                       path, quoted_name(inner.name)));
   return {};
 }
 
-std::expected<AuthConfig, std::string> finish_auth(const std::string& path,
-                                                   const std::optional<AuthDraft>& draft) {
-  // The default of strongSwan is pubkey; taking psk for it would change what the operator meant.
-  if (!draft || !draft->authenticated)
-    return std::unexpected(fmt::format(
-        "{}.auth is not set, and its default, pubkey, is not supported by Culvert; set auth = psk; "
-        "config discarded",
-        path));
-  return draft->config;
+// pass and drop policies are nobody's: a connection that has nothing else needs no authentication.
+void finish_both(const std::optional<AuthDraft>& local, const std::optional<AuthDraft>& remote,
+                 ConnectionConfig& config) {
+  if (config.has_only_shunts() && !local && !remote) return;
+  config.local = local.value_or(AuthDraft{}).config;
+  config.remote = remote.value_or(AuthDraft{}).config;
 }
 
-// pass and drop policies are nobody's: a connection that has nothing else needs no authentication.
-std::expected<void, std::string> finish_both(const std::string& path,
-                                             const std::optional<AuthDraft>& local,
-                                             const std::optional<AuthDraft>& remote,
-                                             ConnectionConfig& config) {
-  if (config.has_only_shunts() && !local && !remote) return {};
-  auto ours = finish_auth(path + "local", local);
-  if (!ours) return std::unexpected(ours.error());
-  auto theirs = finish_auth(path + "remote", remote);
-  if (!theirs) return std::unexpected(theirs.error());
-  config.local = std::move(*ours);
-  config.remote = std::move(*theirs);
-  return {};
-}
+bool is_ntlm(const Message& request) { return equal_without_case(request.get("type"), "ntlm"); }
 
 bool has_prefix(std::string_view text, std::string_view prefix) {
   return equal_without_case(text.substr(0, prefix.size()), prefix);
@@ -232,8 +216,7 @@ std::expected<ConnectionConfig, std::string> load_connection(const std::string& 
           fmt::format("invalid section: {}{}, config discarded", path, quoted_name(element.name)));
     if (!loaded) return std::unexpected(loaded.error());
   }
-  if (auto finished = finish_both(path, local, remote, config); !finished)
-    return std::unexpected(finished.error());
+  finish_both(local, remote, config);
   for (auto& child : config.children) {
     if (child.if_id_in == 0) child.if_id_in = config.if_id_in;
     if (child.if_id_out == 0) child.if_id_out = config.if_id_out;
@@ -259,12 +242,32 @@ std::expected<std::vector<ConnectionConfig>, std::string> load_connections(const
   return connections;
 }
 
+std::expected<std::vector<eap::User>, std::string> load_users(const Message& request) {
+  const auto* data = request.find("data");
+  const auto* owners = request.find_list("owners");
+  if (data == nullptr) return std::unexpected("shared key data missing");
+  if (owners == nullptr || owners->empty())
+    return std::unexpected("an EAP secret needs the user's name as its owner");
+  std::vector<eap::User> users;
+  for (const std::string& owner : *owners) {
+    SecretBytes octets{as_bytes(*data)};
+    if (is_ntlm(request))
+      users.push_back({owner, eap::NtHash{std::move(octets)}});
+    else
+      users.push_back({owner, eap::ClearPassword{std::move(octets)}});
+  }
+  if (is_ntlm(request) && data->size() != eap::kNtHashSize)
+    return std::unexpected("an NTLM secret has 16 octets");
+  return users;
+}
+
 std::expected<SharedSecret, std::string> load_shared(const Message& request) {
   const auto* type = request.find("type");
   if (type == nullptr) return std::unexpected("shared key type missing");
   if (!equal_without_case(*type, "ike"))
-    return std::unexpected(fmt::format(
-        "shared keys of type {} are not supported by Culvert, only IKE", quoted(*type)));
+    return std::unexpected(
+        fmt::format("shared keys of type {} are not supported by Culvert, only IKE, EAP and NTLM",
+                    quoted(*type)));
   const auto* data = request.find("data");
   if (data == nullptr || data->empty()) return std::unexpected("shared key data missing");
   SharedSecret secret{std::string(request.get("id")), SecretBytes(as_bytes(*data)), {}};

@@ -8,6 +8,8 @@
 #include <limits>
 
 #include "control/vici_values.h"
+#include "eap/packet.h"
+#include "pki/certificate_file.h"
 
 namespace culvert::vici {
 
@@ -185,12 +187,58 @@ Outcome set_if_id(T& draft, std::string_view text) {
   return set_number<Member>(draft, text);
 }
 
+constexpr eap::Type kEapMethods[] = {eap::kMd5, eap::kMschapv2, eap::kGtc};
+
 Outcome set_auth(AuthDraft& draft, std::string_view text) {
-  if (!equal_without_case(text, "psk"))
-    return expected_form("supported by Culvert yet, only psk is");
-  draft.config.kind = AuthKind::psk;
-  draft.authenticated = true;
+  constexpr std::string_view kEap = "eap-";
+  draft.config.eap_methods.clear();
+  if (equal_without_case(text.substr(0, kEap.size()), kEap)) {
+    const auto method = text.substr(kEap.size());
+    draft.config.kind = AuthKind::eap;
+    if (equal_without_case(method, "dynamic")) return {};
+    const auto type = eap::parse_type(method);
+    if (!type || std::ranges::find(kEapMethods, *type) == std::end(kEapMethods))
+      return expected_form("an EAP method of Culvert, which are md5, mschapv2 and gtc");
+    draft.config.eap_methods.emplace_back(method);
+    return {};
+  }
+  constexpr Word<AuthKind> kWords[] = {
+      {"psk", AuthKind::psk}, {"pubkey", AuthKind::pubkey}, {"eap", AuthKind::eap}};
+  if (auto set = set_word(draft.config.kind, text, kWords); !set)
+    return expected_form("supported by Culvert, only pubkey, psk, eap and eap-METHOD are");
   return {};
+}
+
+// A file with certificates, PEM or DER.
+template <auto Member>
+Outcome add_certificates(AuthDraft& draft, std::string_view text) {
+  const auto certificates = pki::certificates_in(as_bytes(text));
+  if (!certificates) return expected_form("a certificate in PEM or DER");
+  for (const Bytes& der : *certificates)
+    (draft.config.*Member).push_back({std::make_shared<const Bytes>(der)});
+  return {};
+}
+
+Outcome set_eap_id(AuthDraft& draft, std::string_view text) {
+  draft.config.eap_id = parse_identity(text);
+  if (!draft.config.eap_id) return expected_form("an identity, or %any");
+  return {};
+}
+
+Outcome set_revocation(AuthDraft& draft, std::string_view text) {
+  constexpr Word<Revocation> kWords[] = {{"relaxed", Revocation::relaxed},
+                                         {"ifuri", Revocation::if_uri},
+                                         {"strict", Revocation::strict}};
+  return set_word(draft.config.revocation, text, kWords);
+}
+
+Outcome set_send_cert(ConnectionDraft& draft, std::string_view text) {
+  constexpr Word<SendCert> kWords[] = {{"always", SendCert::always},
+                                       {"yes", SendCert::always},
+                                       {"ifasked", SendCert::if_asked},
+                                       {"never", SendCert::never},
+                                       {"no", SendCert::never}};
+  return set_word(draft.config.send_cert, text, kWords);
 }
 
 Outcome set_id(AuthDraft& draft, std::string_view text) {
@@ -349,7 +397,7 @@ constexpr Option<ConnectionDraft> kConnectionOptions[] = {
     {"pull", nullptr, "yes"},
     {"dscp", set_dscp},
     {"childless", set_childless},
-    {"send_cert", nullptr, "ifasked"},
+    {"send_cert", set_send_cert},
     {"ppk_id", nullptr, ""},
     {"ppk_required", nullptr, "no"},
     {"if_id_in", set_if_id<&Connection::if_id_in, ConnectionDraft>},
@@ -363,16 +411,16 @@ constexpr Option<AuthDraft> kAuthOptions[] = {
     {"auth", set_auth},
     {"id", set_id},
     {"round", nullptr, "0"},
-    {"certs", nullptr, "", true},
-    {"cacerts", nullptr, "", true},
+    {"certs", add_certificates<&AuthConfig::certs>, "", true},
+    {"cacerts", add_certificates<&AuthConfig::cacerts>, "", true},
     {"pubkeys", nullptr, "", true},
     {"groups", nullptr, "", true},
     {"cert_policy", nullptr, "", true},
-    {"eap_id", nullptr, ""},
+    {"eap_id", set_eap_id},
     {"aaa_id", nullptr, ""},
     {"xauth_id", nullptr, ""},
     {"ca_id", nullptr, ""},
-    {"revocation", nullptr, "relaxed"},
+    {"revocation", set_revocation},
 };
 
 constexpr Option<ChildDraft> kChildOptions[] = {

@@ -33,8 +33,7 @@ struct ChildDraft {
   std::optional<std::uint64_t> rekey_packets, life_packets, rand_packets;
 };
 struct AuthDraft {
-  AuthConfig config;
-  bool authenticated = false;  // `auth` was given
+  AuthConfig config{.kind = AuthKind::pubkey};
 };
 
 std::span<const Option<ConnectionDraft>> connection_options();

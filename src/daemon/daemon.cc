@@ -21,6 +21,7 @@ namespace {
 constexpr Duration kShutdownTime = std::chrono::seconds(2);
 // When all SAs are gone, their updown programs may take so long to end.
 constexpr Duration kLastHooksTime = std::chrono::seconds(10);
+constexpr Duration kDateCheck = std::chrono::seconds(10);
 constexpr Duration kIdleCheck = std::chrono::milliseconds(20);
 // So many outputs are carried out before other work of the loop gets its turn.
 constexpr std::size_t kMaxOutputsPerTurn = 4'096;
@@ -65,16 +66,19 @@ std::string joined(const std::vector<config::Diagnostic>& diagnostics) {
 
 }  // namespace
 
-Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock)
+Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock,
+               signer::Socket signer)
     : options_(std::move(options)),
       loaded_(std::move(loaded)),
       log_(log),
       lock_(std::move(lock)),
       signals_(loop_.context(), SIGTERM, SIGINT, SIGHUP),
       provider_(make_openssl_provider()),
+      signer_(loop_, std::move(signer)),
       mailbox_(loop_, [this](const Datagram& datagram) { on_datagram(datagram); }),
       resolver_(loop_, resolver_options()),
       timer_(loop_, [this] { drain(); }),
+      date_timer_(loop_, [this] { tell_date(); }),
       server_(loop_.context(), *this,
               [this](trace::Level level, const std::string& text) { log_.write(level, text); }),
       hooks_(loop_,
@@ -93,15 +97,20 @@ Daemon::~Daemon() {
 
 std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions options,
                                                                   config::Loaded loaded,
-                                                                  EventLog& log) {
+                                                                  EventLog& log,
+                                                                  signer::Socket signer) {
   auto lock = StateLock::acquire(options.state_dir);
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Daemon> daemon(
-      new Daemon(std::move(options), std::move(loaded), log, std::move(*lock)));
+      new Daemon(std::move(options), std::move(loaded), log, std::move(*lock), std::move(signer)));
   if (auto listening = daemon->server_.listen(daemon->options_.vici); !listening)
     return std::unexpected(listening.error());
   if (auto started = daemon->start_plane(); !started) return std::unexpected(started.error());
   daemon->await_signal();
+  daemon->tell_date();
+  if (auto known = daemon->load_credentials(daemon->loaded_); !known)
+    return std::unexpected(known.error());
+  daemon->load_users(daemon->loaded_);
   daemon->load_everything();
   return daemon;
 }
@@ -167,6 +176,12 @@ void Daemon::await_signal() {
     on_signal(number);
     await_signal();
   });
+}
+
+// The clock may be set at any time.
+void Daemon::tell_date() {
+  execute(SetDate{std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())}, {});
+  date_timer_.set(now() + kDateCheck);
 }
 
 void Daemon::on_signal(int number) {
@@ -277,6 +292,19 @@ void Daemon::carry_out(FindPaths&& output) {
   shard_->complete(output.job, std::move(paths), now());
 }
 
+void Daemon::carry_out(MakeSignature&& output) {
+  signer_.sign(output.key, output.scheme, std::move(output.octets),
+               [this, job = output.job](std::expected<Bytes, std::string> made) {
+                 MadeSignature answer;
+                 if (made)
+                   answer.signature = std::move(*made);
+                 else
+                   answer.error = std::move(made.error());
+                 shard_->complete(job, std::move(answer), now());
+                 drain();
+               });
+}
+
 void Daemon::carry_out(Keepalive&& output) {
   // ESP that has left lately has kept the NAT's mapping alive too.
   Sent latest{{}, TimePoint::min()};
@@ -340,6 +368,7 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   if (!loaded) return std::unexpected(joined(loaded.error()));
   for (const auto& warning : loaded->warnings)
     log_.write(trace::Level::warning, warning.to_string());
+  if (auto known = load_credentials(*loaded); !known) return std::unexpected(known.error());
   if (auto made = plane_->set_interfaces(loaded->interfaces); !made) {
     [[maybe_unused]] const auto back = plane_->set_interfaces(loaded_.interfaces);
     return std::unexpected(std::move(made.error()));
@@ -348,6 +377,7 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   const auto difference = compare(loaded_, *loaded);
   auto sentences = difference.sentences();
   for (const auto& sentence : sentences) log_.write(trace::Level::info, "reload: " + sentence);
+  load_users(*loaded);
   apply(difference);
   log_.write(trace::Level::info, fmt::format("reloaded {}: {} added, {} changed, {} removed",
                                              options_.config, difference.added.size(),

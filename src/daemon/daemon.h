@@ -15,6 +15,7 @@
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
+#include "daemon/signer.h"
 #include "daemon/state_lock.h"
 #include "io/event_loop.h"
 #include "io/mailbox.h"
@@ -37,7 +38,8 @@ class Daemon : public control::Backend {
   // The error is a sentence for the operator; nothing is left behind then.
   static std::expected<std::unique_ptr<Daemon>, std::string> start(DaemonOptions options,
                                                                    config::Loaded loaded,
-                                                                   EventLog& log);
+                                                                   EventLog& log,
+                                                                   signer::Socket signer);
   ~Daemon() override;
 
   // Until SIGTERM or SIGINT, and then until the SAs are deleted or two seconds are over.
@@ -52,6 +54,11 @@ class Daemon : public control::Backend {
   std::vector<ConnectionRef> connections() const override;
   ConnectionRef connection(const std::string& name) const override;
   std::optional<control::Failure> last_failure(const std::string& connection) const override;
+  std::expected<pki::CertificateRef, std::string> parse_certificate(ByteView der) override;
+  std::expected<void, std::string> load_crl(ByteView file) override;
+  std::expected<KeyId, std::string> load_key(ByteView file) override;
+  void forget_key(const KeyId& key) override;
+  void clear_certificates() override;
   const Provider& crypto() const override { return *provider_; }
   std::vector<std::string> describe_data_plane() const override;
   std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override;
@@ -60,9 +67,13 @@ class Daemon : public control::Backend {
   control::CounterBook& counter_book() override { return counter_book_; }
 
  private:
-  Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock);
+  Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, StateLock lock,
+         signer::Socket signer);
   std::expected<void, std::string> start_plane();
   void load_everything();
+  // Of the file; the error is a sentence, and leaves what was in force.
+  std::expected<void, std::string> load_credentials(const config::Loaded& loaded);
+  void load_users(const config::Loaded& loaded);
   void apply(const Difference& difference);
 
   void drain();
@@ -75,11 +86,13 @@ class Daemon : public control::Backend {
   void carry_out(ResolvePeer&& output);
   void carry_out(AskLastUse&& output);
   void carry_out(FindPaths&& output);
+  void carry_out(MakeSignature&& output);
   void carry_out(Keepalive&& output);
 
   void on_datagram(const Datagram& datagram);
   void on_notices();
   void await_signal();
+  void tell_date();
   void on_signal(int number);
   void stop_when_idle();
 
@@ -91,6 +104,7 @@ class Daemon : public control::Backend {
   io::EventLoop loop_;
   asio::signal_set signals_;
   std::unique_ptr<Provider> provider_;
+  Signer signer_;
   std::unique_ptr<Shard> shard_;
   io::Mailbox mailbox_;
   std::unique_ptr<DataPlane> plane_;  // its workers use the mailbox
@@ -99,6 +113,7 @@ class Daemon : public control::Backend {
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;
   io::Timer timer_;
+  io::Timer date_timer_;
   vici::Server server_;
   Hooks hooks_;
   io::Timer stop_;  // while the last updown programs end

@@ -79,6 +79,7 @@ constexpr Setting<Connection> kConnectionSettings[] = {
     of_connection<&Connection::childless>("childless", kNow),
     of_connection<&Connection::dscp>("dscp", kNow),
     of_connection<&Connection::send_certreq>("send_certreq", kNow),
+    of_connection<&Connection::send_cert>("send_cert", kNow),
 };
 
 constexpr Setting<Child> kChildSettings[] = {

@@ -57,7 +57,7 @@ void make_socket_directory(const vici::Address& address) {
   std::filesystem::create_directories(std::filesystem::path(address.path).parent_path(), ignored);
 }
 
-int serve(const Arguments& arguments, config::Loaded&& loaded) {
+int serve(const Arguments& arguments, config::Loaded&& loaded, signer::Socket signer) {
   const auto level = parse_log_level(arguments.log_level.empty() ? loaded.settings.log_level
                                                                  : arguments.log_level);
   const auto address = vici::parse_address(arguments.vici);
@@ -68,7 +68,7 @@ int serve(const Arguments& arguments, config::Loaded&& loaded) {
   make_socket_directory(*address);
   auto daemon = Daemon::start(
       {has_file(arguments) ? arguments.config : std::string{}, *address, arguments.state_dir},
-      std::move(loaded), log);
+      std::move(loaded), log, std::move(signer));
   if (!daemon) return fail(daemon.error());
   (*daemon)->run();
   daemon->reset();
@@ -88,9 +88,13 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"error", "warning", "info", "debug", "trace"}));
   CLI11_PARSE(app, argc, argv);
   arguments.config_given = config->count() > 0;
+  // Before there is any secret that it would inherit.
+  std::expected<signer::Socket, std::string> signer(signer::Socket(-1));
+  if (!arguments.check) signer = signer::start_process();
+  if (!signer) return fail(signer.error());
   auto loaded = load(arguments);
   if (!loaded) return 1;
-  if (!arguments.check) return serve(arguments, std::move(*loaded));
+  if (!arguments.check) return serve(arguments, std::move(*loaded), std::move(*signer));
   if (has_file(arguments))
     fmt::print("{}: {} connection{}, no mistakes\n", arguments.config, loaded->connections.size(),
                loaded->connections.size() == 1 ? "" : "s");

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/strong_id.h"
+#include "crypto/signature.h"
 #include "ipsec/operations.h"
 #include "net/address.h"
 
@@ -33,6 +34,19 @@ struct Path {
 struct Keepalive {
   Endpoint local, remote;
   std::vector<SaPairId> pairs;
+};
+
+// A signature of `octets` with the private key of this id is wanted. Whoever faces the network has
+// no private keys: another process makes it. Answered by Shard::complete().
+struct MakeSignature {
+  JobId job;
+  KeyId key{};
+  SignatureScheme scheme;
+  Bytes octets;
+};
+struct MadeSignature {
+  Bytes signature;    // empty when it failed
+  std::string error;  // "the private key is not loaded any more"
 };
 
 }  // namespace culvert

@@ -129,7 +129,7 @@ void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const D
 
   const Transition* row = find_transition(tag_of(sa), header.exchange, header.response);
   // A request that overtakes the response to our IKE_AUTH: the peer will repeat it.
-  const bool early = !row && sa.in<AuthSent>();
+  const bool early = !row && (sa.in<AuthSent>() || sa.in<EapSent>());
   if (!row && (header.response || early))
     return drop(host, sa, datagram, Reason::bad_order, "no place for it in this state");
   sa.last_inbound = now;
@@ -140,6 +140,7 @@ void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const D
     sa.outstanding.reset();
   } else {
     ++sa.expected_request_id;
+    sa.last_response.clear();  // of the request before; a repetition of this one has to wait
   }
   if (!unsealed) return reject(host, sa, header, unsealed.error(), "SK payload");
   if (!row)

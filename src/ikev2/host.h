@@ -2,6 +2,8 @@
 #pragma once
 
 #include "crypto/provider.h"
+#include "eap/user_store.h"
+#include "ike/credentials.h"
 #include "ike/options.h"
 #include "ikev2/ike_sa.h"
 #include "policy/connection_table.h"
@@ -18,6 +20,11 @@ class Host {
   virtual const IkeOptions& options() const = 0;
   virtual const ConnectionTable& connections() const = 0;
   virtual const SecretStore& secrets() const = 0;
+  // Users of EAP methods: the ones who may come to us, and who we are to others.
+  virtual const eap::UserStore& users() const = 0;
+  virtual Credentials& credentials() = 0;
+  // The time of day, for what has a date.
+  virtual std::chrono::sys_seconds date(TimePoint now) const = 0;
 
   virtual void transmit(Transmit&& message) = 0;
   virtual void apply(SadOp&& operation) = 0;
@@ -38,6 +45,9 @@ class Host {
   virtual void keepalive(Keepalive&& due) = 0;
   // Asks for the paths to these addresses; the answer comes to paths_found().
   virtual void find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) = 0;
+  // The answer comes to signature_made(), as long as the SA waits for it.
+  virtual JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
+                               Bytes octets) = 0;
   // This machine's, as NetworkChanged last told; sorted.
   virtual const std::vector<IpAddress>& own_addresses() const = 0;
 

@@ -1,15 +1,12 @@
-// Owns the IKE_AUTH exchange. Invariant: nothing about the peer is believed, and no CHILD SA
+// Owns the first round of IKE_AUTH. Invariant: nothing about the peer is believed, and no CHILD SA
 // exists, before Authentication has verified AUTH.
 #include "ikev2/ike_auth.h"
 
 #include "ikev2/authentication.h"
-#include "ikev2/child.h"
-#include "ikev2/child_rekey.h"
-#include "ikev2/ike_rekey.h"
+#include "ikev2/eap_auth.h"
+#include "ikev2/establishment.h"
 #include "ikev2/mobike.h"
-#include "ikev2/reauthentication.h"
-#include "ikev2/refusal.h"
-#include "ikev2/tasks.h"
+#include "ikev2/signature_auth.h"
 
 namespace culvert::ikev2 {
 namespace {
@@ -24,55 +21,66 @@ Identity own_identity(const IkeSa& sa) {
   return is_pattern(configured) ? identity_of(sa.local.address) : configured;
 }
 
-// Which child goes into IKE_AUTH: the first that somebody waits for, else the first of all. None
-// where the child follows in an exchange of its own (RFC 6023).
-struct FirstChild {
-  const ChildConfig* config = nullptr;
-  ScopeRef scope;
-};
-FirstChild first_child(const IkeSa& sa) {
-  const ConnectionConfig& connection = *sa.connection;
-  const bool apart =
-      connection.childless == Childless::prefer || connection.childless == Childless::force;
-  if (sa.peer_childless && apart) return {};
-  for (const Waiter& waiter : sa.waiters)
-    if (!waiter.child.empty())
-      if (const ChildConfig* child = connection.child(waiter.child)) return {child, waiter.scope};
-  if (sa.peer_childless || connection.children.empty()) return {};
-  return {&connection.children.front(), nullptr};
+// ---- our proof ----
+
+void send_ike_auth(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof,
+                   TimePoint now) {
+  Payloads payloads;
+  payloads.emplace_back(PayloadType::id_i, exchange->own_id);
+  if (sa.connection->unique != Unique::never && host.is_first_contact(sa))
+    payloads.push_back(make_notify(NotifyType::initial_contact));
+  if (const Identity& wanted = sa.connection->remote.id; !is_pattern(wanted))
+    payloads.emplace_back(PayloadType::id_r, to_wire(wanted));
+  if (sa.connection->send_certreq && sa.connection->remote.kind == AuthKind::pubkey)
+    add_certificate_request(host, sa.connection->remote, payloads);
+  // RFC 5998, 3: the responder need not prove itself where EAP does it for both.
+  if (sa.connection->local.kind == AuthKind::eap && sa.connection->remote.kind == AuthKind::eap)
+    payloads.push_back(make_notify(NotifyType::eap_only_authentication));
+  std::ranges::move(proof, std::back_inserter(payloads));
+  add_first_child(host, sa, *exchange, payloads);
+  add_mobike_support(host, sa, payloads);
+  sa.state = AuthSent{std::move(exchange)};
+  send_request(host, sa, ExchangeType::ike_auth, payloads, now);
 }
 
-void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool initial_contact,
-                        TimePoint now) {
-  sa.state = Established{proof, {}, {}};
-  sa.established = sa.authenticated = sa.last_inbound = now;
-  sa.expires = kNever;
-  sa.rekey_at = next_ike_rekey(host, *sa.connection, now);
-  schedule_reauthentication(host, sa, now);
-  schedule_keepalive(host, sa, now);
-  host.authenticated(sa, initial_contact);
-  emit(host, sa,
-       trace::IkeEstablished{to_string(sa.local_id), to_string(sa.remote_id),
-                             to_string(sa.suite, wire::ProtocolId::ike)});
-  host.up_down(sa, true, std::nullopt);
-  finish_waiters(host, sa, {}, true);
+// `proof` is what goes with our ID payload: AUTH, or nothing where EAP is to follow.
+void use_own_proof(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof,
+                   TimePoint now) {
+  if (sa.is_initiator()) return send_ike_auth(host, sa, std::move(exchange), std::move(proof), now);
+  proof.emplace(proof.begin(), PayloadType::id_r, exchange->own_id);
+  if (exchange->eap_server) return ask_by_eap(host, sa, std::move(exchange), std::move(proof));
+  establish_as_responder(host, sa, *exchange, std::move(proof), now);
 }
 
-// The children that are wanted but were not part of IKE_AUTH follow one by one.
-void queue_waiting_children(IkeSa& sa) {
-  for (const Waiter& waiter : sa.waiters)
-    if (const ChildConfig* child = sa.connection->child(waiter.child))
-      queue_child(sa, child_ref(sa.connection, child), waiter.scope);
+void fail_to_prove(Host& host, IkeSa& sa, const AuthExchange& exchange, trace::Body&& why) {
+  if (sa.is_initiator()) return fail(host, sa, std::move(why));
+  refuse_peer(host, sa, exchange.message_id, NotifyType::authentication_failed, std::move(why));
+}
+
+// The signature is made elsewhere; signature_made() goes on with it.
+void sign_proof(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange) {
+  if (auto planned = plan_signature(host, sa, *exchange); !planned)
+    return fail_to_prove(host, sa, *exchange, std::move(planned.error()));
+  auto octets = octets_to_sign(host, sa, *exchange);
+  if (!octets) return fail_to_prove(host, sa, *exchange, std::move(octets.error()));
+  const JobId job =
+      host.make_signature(sa, exchange->plan->key, exchange->plan->scheme, std::move(*octets));
+  sa.state = AuthPending{std::move(exchange), job};
+}
+
+void prove_ourselves(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, TimePoint now) {
+  if (sa.connection->local.kind == AuthKind::pubkey)
+    return sign_proof(host, sa, std::move(exchange));
+  Payloads proof;
+  if (sa.connection->local.kind != AuthKind::eap) {
+    auto auth = Authentication::sign(host, sa, exchange->material, exchange->own_id);
+    if (!auth) return fail_to_prove(host, sa, *exchange, std::move(auth.error()));
+    proof.emplace_back(PayloadType::auth, std::move(*auth));
+  }
+  use_own_proof(host, sa, std::move(exchange), std::move(proof), now);
 }
 
 // ---- responder ----
-
-void refuse(Host& host, IkeSa& sa, const Inbound& in, NotifyType type, trace::Body&& why) {
-  emit(host, sa, std::move(why));
-  const wire::Payload payload = make_notify(type);
-  send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, {&payload, 1});
-  close(sa, "failure");
-}
 
 // Finds who is calling; true with sa.connection, local_id and remote_id set.
 bool identify(Host& host, IkeSa& sa, const Inbound& in) {
@@ -86,8 +94,8 @@ bool identify(Host& host, IkeSa& sa, const Inbound& in) {
   query.agreed = &sa.suite;
   auto answer = host.connections().by_identity(query);
   if (!answer.connection) {
-    refuse(host, sa, in, NotifyType::authentication_failed,
-           trace::NoConnectionForIdentity{std::move(answer.explanation)});
+    refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,
+                trace::NoConnectionForIdentity{std::move(answer.explanation)});
     return false;
   }
   sa.connection = answer.connection;
@@ -99,169 +107,106 @@ bool identify(Host& host, IkeSa& sa, const Inbound& in) {
   return true;
 }
 
-// The CHILD SA part of the response. A failure there leaves the IKE SA up (RFC 7296, 1.2), unless
-// it is bad syntax, which is fatal (2.21.3): false.
-bool answer_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
-                  Payloads& payloads) {
-  if (!wire::find<wire::Sa>(in.payloads, PayloadType::sa)) return true;  // childless
-  if (sa.connection->childless == Childless::force) {
-    payloads.push_back(make_notify(NotifyType::no_additional_sas));
-    emit(host, sa, trace::ChildlessRefused{"this connection", "without"});
-    return true;
+// Whether the connection takes a message that says this.
+bool is_welcome(Host& host, IkeSa& sa, const Inbound& in) {
+  // RFC 6023, 4: as if we did not know what that is.
+  if (sa.connection->childless == Childless::never &&
+      !wire::find<wire::Sa>(in.payloads, PayloadType::sa)) {
+    refuse_peer(host, sa, in.header.message_id, NotifyType::invalid_syntax,
+                trace::ChildlessRefused{"this connection", "with"});
+    return false;
   }
-  auto agreement = agree(host, sa, sa.connection, in.payloads, true);
-  if (!agreement) {
-    ChildFailure& failure = agreement.error();
-    payloads.push_back(make_notify(failure.notify, std::move(failure.data)));
-    emit(host, sa, std::move(failure.why));
-    return failure.notify != NotifyType::invalid_syntax;
-  }
-  add_agreement(*agreement, {}, payloads);
-  install_child(host, sa, sa.in<Established>()->proof, *agreement,
-                {auth.nonce_i, auth.nonce_r, {}, false}, in.now);
-  rehearse_rekey(host, sa, agreement->config->name, in.now);
   return true;
 }
 
-// ---- initiator ----
-
-void fail(Host& host, IkeSa& sa, trace::Body&& why) {
-  emit(host, sa, std::move(why));
+bool has_no_forbidden_nat(Host& host, IkeSa& sa, const Inbound& in) {
+  if (!sa.connection->mobike || nats_are_allowed(host, sa, in)) return true;
+  const wire::Payload payload = make_notify(NotifyType::unexpected_nat_detected);
+  send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, {&payload, 1});
   close(sa, "failure");
+  return false;
 }
 
-// The responder has proven itself but our side says no: tell it (RFC 7296, 2.21.2).
-void fail_and_delete(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now) {
-  emit(host, sa, std::move(why));
-  const wire::Payload payload = make_notify(NotifyType::authentication_failed);
-  sa.outstanding.reset();
-  send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
-  close(sa, "failure");
-}
-
-void accept_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& auth,
-                  const ChildOffer& offer) {
-  const ChildConfigRef config = offer.config;
-  if (auto pair = single_pair(offer, in.payloads)) {
-    withdraw_offer(host, sa);
-    return queue_task(sa, CreateChild{config, Ke::none, std::move(pair)});
+// The peer's AUTH; or, where it has none, the conversation that is to replace it (RFC 7296, 2.16).
+std::expected<void, trace::Body> examine(Host& host, IkeSa& sa, AuthExchange& exchange,
+                                         const Inbound& in) {
+  const auto& id_i = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
+  const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
+  const bool by_eap = sa.connection->remote.kind == AuthKind::eap;
+  if (by_eap != (auth == nullptr))
+    return std::unexpected(wrong_method(sa, auth ? method_name(auth->method) : "EAP"));
+  if (!auth) {
+    prepare_eap_server(host, sa, exchange, in);
+    return {};
   }
-  if (first_error(in.payloads) || !wire::find<wire::Sa>(in.payloads, PayloadType::sa)) {
-    withdraw_offer(host, sa);
-    report_refusal(host, sa, in, config.get());
-    return finish_waiters(host, sa, config->name, false);
-  }
-  auto agreement = accept_answer(offer, in.payloads, true);
-  if (!agreement) {
-    refuse_grant(host, sa, offer, in.payloads);
-    emit(host, sa, std::move(agreement.error().why), config.get());
-    return finish_waiters(host, sa, config->name, false);
-  }
-  install_child(host, sa, sa.in<Established>()->proof, *agreement,
-                {auth.nonce_i, auth.nonce_r, {}, true}, in.now);
-  rehearse_rekey(host, sa, config->name, in.now);
-  if (auto rest = remainder(offer, *agreement, in.payloads))
-    queue_task(sa, CreateChild{config, Ke::none, std::move(rest)});
+  auto proof = Authentication::verify(host, sa, exchange.material, id_i, *auth, in);
+  if (!proof) return std::unexpected(std::move(proof.error()));
+  exchange.peer = *proof;
+  return {};
 }
 
 }  // namespace
 
-void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now) {
+void begin_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& material, TimePoint now) {
   sa.local_id = own_identity(sa);
   const Identity& wanted = sa.connection->remote.id;
   sa.remote_id = is_pattern(wanted) ? identity_of(sa.remote.address) : wanted;
-  const wire::Identification id_i = to_wire(sa.local_id);
-  auto signature = Authentication::sign(host, sa, auth, id_i);
-  if (!signature) return fail(host, sa, std::move(signature.error()));
+  auto exchange = std::make_unique<AuthExchange>();
+  exchange->material = std::move(material);
+  exchange->own_id = to_wire(sa.local_id);
+  prove_ourselves(host, sa, std::move(exchange), now);
+}
 
-  Payloads payloads;
-  payloads.emplace_back(PayloadType::id_i, id_i);
-  if (sa.connection->unique != Unique::never && host.is_first_contact(sa))
-    payloads.push_back(make_notify(NotifyType::initial_contact));
-  if (!is_pattern(wanted)) payloads.emplace_back(PayloadType::id_r, to_wire(wanted));
-  payloads.emplace_back(PayloadType::auth, std::move(*signature));
-  std::optional<ChildOffer> offer;
-  if (FirstChild child = first_child(sa); child.config) {
-    offer = make_offer(host, sa, child_ref(sa.connection, child.config), std::move(child.scope));
-    add_offer(*offer, true, {}, payloads);
-  }
-  add_mobike_support(host, sa, payloads);
-  sa.state = AuthSent{std::move(auth), std::move(offer)};
-  send_request(host, sa, ExchangeType::ike_auth, payloads, now);
+void signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now) {
+  auto* pending = sa.in<AuthPending>();
+  if (!pending || pending->job != job) return;
+  auto exchange = std::move(pending->exchange);
+  if (made.signature.empty())
+    return fail_to_prove(host, sa, *exchange, trace::SigningFailed{std::move(made.error)});
+  Payloads proof;
+  add_certificates(sa, *exchange, proof);
+  proof.emplace_back(PayloadType::auth, to_auth(*exchange->plan, made.signature));
+  use_own_proof(host, sa, std::move(exchange), std::move(proof), now);
 }
 
 void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
-  if (!identify(host, sa, in)) return;
-  // RFC 6023, 4: as if we did not know what that is.
-  if (sa.connection->childless == Childless::never &&
-      !wire::find<wire::Sa>(in.payloads, PayloadType::sa))
-    return refuse(host, sa, in, NotifyType::invalid_syntax,
-                  trace::ChildlessRefused{"this connection", "with"});
-  const auto& id_i = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
-  const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
-  if (!auth)  // RFC 7296, 2.16: an initiator without AUTH wants EAP
-    return refuse(host, sa, in, NotifyType::authentication_failed,
-                  trace::WrongAuthMethod{to_string(sa.remote_id), "EAP", "SHARED_KEY"});
-  const AuthMaterial material = std::move(sa.in<HalfOpen>()->auth);
-  auto proof = Authentication::verify(host, sa, material, id_i, *auth);
-  if (!proof)
-    return refuse(host, sa, in, NotifyType::authentication_failed, std::move(proof.error()));
-  const wire::Identification id_r = to_wire(sa.local_id);
-  auto signature = Authentication::sign(host, sa, material, id_r);
-  if (!signature)
-    return refuse(host, sa, in, NotifyType::authentication_failed, std::move(signature.error()));
-
-  if (sa.connection->mobike && !nats_are_allowed(host, sa, in)) {
-    const wire::Payload payload = make_notify(NotifyType::unexpected_nat_detected);
-    send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, {&payload, 1});
-    return close(sa, "failure");
-  }
-  const bool initial_contact =
-      wire::find_notify(in.payloads, NotifyType::initial_contact) != nullptr;
-  if (sa.connection->unique == Unique::keep && !initial_contact && !host.is_first_contact(sa))
-    return refuse(host, sa, in, NotifyType::authentication_failed,
-                  trace::SecondSaRefused{to_string(sa.remote_id)});
-  become_established(host, sa, *proof, initial_contact, in.now);
-  accept_mobike(host, sa, in.payloads);
-  Payloads payloads;
-  payloads.emplace_back(PayloadType::id_r, id_r);
-  payloads.emplace_back(PayloadType::auth, std::move(*signature));
-  add_auth_lifetime(sa, payloads);
-  const bool sound = answer_child(host, sa, in, material, payloads);
-  if (sa.mobility) add_mobike_support(host, sa, payloads);
-  send_response(host, sa, ExchangeType::ike_auth, in.header.message_id, payloads);
-  if (!sound) close(sa, "failure");
+  if (!identify(host, sa, in) || !is_welcome(host, sa, in)) return;
+  auto exchange = std::make_unique<AuthExchange>();
+  exchange->material = std::move(sa.in<HalfOpen>()->auth);
+  exchange->request.assign(in.payloads.begin(), in.payloads.end());
+  exchange->message_id = in.header.message_id;
+  exchange->material.wants_cert = has_certificate_request(in.payloads);
+  exchange->own_id = to_wire(sa.local_id);
+  if (auto examined = examine(host, sa, *exchange, in); !examined)
+    return refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,
+                       std::move(examined.error()));
+  if (has_no_forbidden_nat(host, sa, in)) prove_ourselves(host, sa, std::move(exchange), in.now);
 }
 
 void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {
   const auto* id_r = wire::find<wire::Identification>(in.payloads, PayloadType::id_r);
   const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
-  AuthSent sent = std::move(*sa.in<AuthSent>());
-  if (!id_r || !auth) {
-    withdraw_offer(host, sa);
-    report_refusal(host, sa, in, sent.offer ? sent.offer->config.get() : nullptr);
-    return close(sa, "failure");
-  }
+  auto exchange = std::move(sa.in<AuthSent>()->exchange);
+  const bool continues = wants_eap(sa, in.payloads);
+  // RFC 5998: without AUTH only where EAP proves both, and that is what we have asked for.
+  const bool alone = continues && !auth && sa.connection->remote.kind == AuthKind::eap;
+  if (!id_r || (!auth && !alone)) return accept_refusal(host, sa, *exchange, in);
   const Identity claimed = identity_of(*id_r);
-  const Identity expected = sa.remote_id;
-  sa.remote_id = claimed;
-  std::optional<trace::Body> why;
+  const Identity expected = std::exchange(sa.remote_id, claimed);
   // A connection whose remote identity is open takes whoever proves the key.
   if (!sa.connection->remote.id.is_any() && !matches(sa.connection->remote.id, claimed))
-    why = trace::UnexpectedIdentity{to_string(claimed), to_string(expected)};
-  auto proof = Authentication::verify(host, sa, sent.auth, *id_r, *auth);
-  if (!why && !proof) why = std::move(proof.error());
-  if (why) {
-    withdraw_offer(host, sa);
-    return fail_and_delete(host, sa, std::move(*why), in.now);
+    return fail_and_delete(
+        host, sa, trace::UnexpectedIdentity{to_string(claimed), to_string(expected)}, in.now);
+  exchange->peer_id = *id_r;
+  if (auth) {
+    auto proof = Authentication::verify(host, sa, exchange->material, *id_r, *auth, in);
+    if (!proof) return fail_and_delete(host, sa, std::move(proof.error()), in.now);
+    exchange->peer = *proof;
   }
-  sa.outstanding.reset();
-  become_established(host, sa, *proof, false, in.now);
-  note_auth_lifetime(host, sa, in);
-  accept_mobike(host, sa, in.payloads);
-  if (sent.offer) accept_child(host, sa, in, sent.auth, *sent.offer);
-  queue_waiting_children(sa);
-  run_next_task(host, sa, in.now);
+  if (continues) return begin_eap(host, sa, std::move(exchange), in);
+  if (sa.connection->local.kind == AuthKind::eap)
+    return fail_and_delete(host, sa, wrong_method(sa, "no EAP"), in.now);
+  establish_as_initiator(host, sa, *exchange, in);
 }
 
 }  // namespace culvert::ikev2

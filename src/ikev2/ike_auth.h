@@ -13,8 +13,11 @@
 
 namespace culvert::ikev2 {
 
-// Sends the request; `auth` was filled by IKE_SA_INIT. The SA moves to AuthSent.
-void send_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& auth, TimePoint now);
+// As initiator, after IKE_SA_INIT has filled `material`. The SA moves to AuthSent, by AuthPending
+// where our own proof takes its time.
+void begin_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& material, TimePoint now);
+// The answer to Host::make_signature().
+void signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now);
 void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in);
 void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in);
 

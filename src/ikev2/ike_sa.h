@@ -12,10 +12,13 @@
 
 #include "base/slab.h"
 #include "crypto/ikev2_keys.h"
+#include "eap/peer.h"
+#include "eap/server.h"
 #include "ike/action.h"
 #include "ikev2/fragmentation.h"
 #include "ipsec/operations.h"
 #include "net/datagram.h"
+#include "pki/certificate.h"
 #include "policy/connection.h"
 #include "trace/event.h"
 #include "wire/header.h"
@@ -205,14 +208,47 @@ struct AuthMaterial {
   SecretPack<2> sk_p;  // of the initiator, of the responder
   Bytes nonce_i, nonce_r;
   Bytes init_request, init_response;
+  std::uint16_t peer_hashes = 0;  // of SIGNATURE_HASH_ALGORITHMS, 1 << number (RFC 7427, 4)
+  bool wants_cert = false;        // the peer has sent CERTREQ
+};
+// What our AUTH is signed with, and the certificates that go with it.
+struct SignaturePlan {
+  wire::AuthMethod method{};
+  SignatureScheme scheme;
+  KeyId key{};
+  std::vector<pki::CertificateRef> chain = {};
 };
 struct HalfOpen {  // responder, IKE_SA_INIT is answered
   AuthMaterial auth;
   std::uint8_t responses = 1;  // to the one request
 };
+// IKE_AUTH while it runs, in either role.
+struct AuthExchange {
+  AuthMaterial material;
+  std::optional<ChildOffer> offer;        // initiator; none when childless
+  std::vector<wire::Payload> request;     // responder: the peer's first request
+  std::uint32_t message_id = 0;           // responder: of the request to be answered
+  std::optional<PeerAuthenticated> peer;  // once the peer has proven itself
+  wire::Identification own_id, peer_id;   // as the ID payloads say it
+  std::unique_ptr<eap::Server> eap_server;
+  std::unique_ptr<eap::Peer> eap_peer;
+  bool eap_done = false;
+  std::optional<eap::Refusal> eap_refusal;  // of the last attempt
+  std::optional<SignaturePlan> plan;
+};
 struct AuthSent {  // initiator, IKE_AUTH is out
-  AuthMaterial auth;
-  std::optional<ChildOffer> offer;  // none when childless
+  std::unique_ptr<AuthExchange> exchange;
+};
+struct EapSent {  // initiator, an EAP message is out, or AUTH after the last one
+  std::unique_ptr<AuthExchange> exchange;
+};
+struct EapAsked {  // responder, it has answered with an EAP message
+  std::unique_ptr<AuthExchange> exchange;
+};
+// Our own proof is being made elsewhere: before the initiator's request or the responder's answer.
+struct AuthPending {
+  std::unique_ptr<AuthExchange> exchange;
+  JobId job;
 };
 struct Established {
   PeerAuthenticated proof;
@@ -223,7 +259,8 @@ struct Closed {
   // "us", "peer", "timeout", "failure", "replacement", "restart of the peer" or "shutdown"
   std::string_view by;
 };
-using State = std::variant<InitSent, HalfOpen, AuthSent, Established, Closed>;
+using State =
+    std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending, Established, Closed>;
 
 // A request of ours without its answer (RFC 7296, 2.1).
 struct Outstanding {
@@ -292,6 +329,7 @@ struct IkeSa {
   bool first_initiator = false;  // of the first IKE SA of the line; rekeying does not change it
   bool peer_childless = false;   // the peer knows RFC 6023
   Identity local_id, remote_id;  // remote_id is proven once established
+  std::string eap_user;          // who has logged in by EAP
   std::vector<ChildSa> children;
   Offered offered;
   std::vector<Waiter> waiters;

@@ -9,6 +9,7 @@
 #include "ikev2/key_agreement.h"
 #include "ikev2/nat_detection.h"
 #include "ikev2/refusal.h"
+#include "ikev2/signature_auth.h"
 
 namespace culvert::ikev2 {
 namespace {
@@ -28,6 +29,10 @@ bool wants_udp_encap(const Host& host, const ConnectionConfig& connection) {
   return connection.encap == Encap::always ||
          (connection.encap == Encap::automatic && host.options().prefer_udp_encap &&
           !has_ah(connection));
+}
+
+bool has_signatures(const ConnectionConfig& connection) {
+  return connection.local.kind == AuthKind::pubkey || connection.remote.kind == AuthKind::pubkey;
 }
 
 bool start_key_exchange(Host& host, IkeSa& sa, Ke method) {
@@ -60,6 +65,7 @@ void send_init_request(Host& host, IkeSa& sa, TimePoint now) {
   payloads.emplace_back(PayloadType::nonce, wire::Nonce{init.nonce});
   add_nat_detection(host, sa, sa.local, sa.remote, payloads);
   announce_fragmentation(sa, payloads);
+  if (has_signatures(*sa.connection)) add_signature_hashes(payloads);
   sa.next_request_id = 0;
   send_request(host, sa, ExchangeType::ike_sa_init, payloads, now);
 }
@@ -156,6 +162,9 @@ void send_init_response(Host& host, IkeSa& sa, const ProposalChoice& choice, con
   if (sa.fragmentation) announce_fragmentation(sa, payloads);
   if (sa.connection->childless != Childless::never)
     payloads.push_back(make_notify(NotifyType::childless_ikev2_supported));  // RFC 6023
+  // Who calls, and how it has to prove that, is not known yet.
+  if (sa.in<HalfOpen>()->auth.peer_hashes) add_signature_hashes(payloads);
+  add_certificate_request(host, {}, payloads);
   send_response(host, sa, ExchangeType::ike_sa_init, 0, payloads);
   // Repeated as long as the SA is half-open, and nowhere else.
   sa.in<HalfOpen>()->auth.init_response = std::move(sa.last_response);
@@ -205,6 +214,8 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
   auth.nonce_r = nonce->data;
   auth.init_request = std::move(sa.outstanding->datagram);
   auth.init_response = to_bytes(in.datagram.payload);
+  auth.peer_hashes = signature_hashes(in.payloads);
+  auth.wants_cert = has_certificate_request(in.payloads);
   sa.outstanding.reset();
   if (!agree_on_keys(host, sa, *init.ke, ke->data, auth)) return close(sa, "failure");
   sa.local.address = in.datagram.local.address;
@@ -218,7 +229,7 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
     emit(host, sa, trace::ChildlessRefused{"the peer", "with"});
     return close(sa, "failure");
   }
-  send_ike_auth(host, sa, std::move(auth), in.now);
+  begin_ike_auth(host, sa, std::move(auth), in.now);
 }
 
 bool respond_to_ike_sa_init(Host& host, IkeSa& sa, const Inbound& in) {
@@ -250,6 +261,7 @@ bool respond_to_ike_sa_init(Host& host, IkeSa& sa, const Inbound& in) {
   half_open.auth.nonce_i = nonce->data;
   half_open.auth.nonce_r = new_nonce(host);
   half_open.auth.init_request = to_bytes(in.datagram.payload);
+  half_open.auth.peer_hashes = signature_hashes(in.payloads);
   if (!agree_on_keys(host, sa, **our_ke, ke->data, half_open.auth)) {
     // RFC 6989, 2: a bad public value is answered as a syntax error.
     send_unprotected_notify(host, in.header, in.datagram, NotifyType::invalid_syntax, {});

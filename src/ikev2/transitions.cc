@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ikev2/create_child_sa.h"
+#include "ikev2/eap_auth.h"
 #include "ikev2/ike_auth.h"
 #include "ikev2/ike_sa_init.h"
 #include "ikev2/informational.h"
@@ -27,10 +28,14 @@ constexpr PayloadRule kAuthRequest[] = {
     {PayloadType::id_i, 1, 1},        {PayloadType::id_r, 0, 1}, {PayloadType::auth, 0, 1},
     {PayloadType::cert, 0, kMany},    {PayloadType::cp, 0, 1},   {PayloadType::sa, 0, 1},
     {PayloadType::certreq, 0, kMany}, {PayloadType::ts_i, 0, 1}, {PayloadType::ts_r, 0, 1}};
-constexpr PayloadRule kAuthResponse[] = {{PayloadType::id_r, 1, 1},     {PayloadType::auth, 1, 1},
-                                         {PayloadType::cert, 0, kMany}, {PayloadType::cp, 0, 1},
-                                         {PayloadType::sa, 0, 1},       {PayloadType::ts_i, 0, 1},
-                                         {PayloadType::ts_r, 0, 1}};
+constexpr PayloadRule kAuthResponse[] = {{PayloadType::id_r, 1, 1},     {PayloadType::auth, 0, 1},
+                                         {PayloadType::cert, 0, kMany}, {PayloadType::eap, 0, 1},
+                                         {PayloadType::cp, 0, 1},       {PayloadType::sa, 0, 1},
+                                         {PayloadType::ts_i, 0, 1},     {PayloadType::ts_r, 0, 1}};
+constexpr PayloadRule kEapRequest[] = {{PayloadType::eap, 0, 1}, {PayloadType::auth, 0, 1}};
+constexpr PayloadRule kEapResponse[] = {{PayloadType::eap, 0, 1},  {PayloadType::auth, 0, 1},
+                                        {PayloadType::cp, 0, 1},   {PayloadType::sa, 0, 1},
+                                        {PayloadType::ts_i, 0, 1}, {PayloadType::ts_r, 0, 1}};
 constexpr PayloadRule kChildRequest[] = {{PayloadType::sa, 1, 1},
                                          {PayloadType::nonce, 1, 1},
                                          {PayloadType::ke, 0, 1},
@@ -51,6 +56,12 @@ constexpr Transition kTransitions[] = {
      "the peer proves who it is: prove ourselves, make the first CHILD SA", "1.2"},
     {StateTag::auth_sent, ExchangeType::ike_auth, true, kAuthResponse, handle_ike_auth_response,
      "the peer proves who it is: established", "1.2"},
+    {StateTag::eap_asked, ExchangeType::ike_auth, false, kEapRequest, handle_eap_request,
+     "the peer answers by EAP, or with AUTH at its end", "2.16"},
+    {StateTag::eap_asked, ExchangeType::informational, false, kInformational, handle_eap_abort,
+     "the peer gives up", "2.21.2"},
+    {StateTag::eap_sent, ExchangeType::ike_auth, true, kEapResponse, handle_eap_response,
+     "the peer asks by EAP, or proves itself at its end", "2.16"},
     {StateTag::established, ExchangeType::create_child_sa, false, kChildRequest,
      handle_create_child_sa_request, "the peer wants a further CHILD SA", "1.3.1"},
     {StateTag::established, ExchangeType::create_child_sa, true, kChildRequest,

@@ -11,7 +11,17 @@
 namespace culvert::ikev2 {
 
 // The alternatives of `State` in their order, after one for "no SA yet".
-enum class StateTag : std::uint8_t { absent, init_sent, half_open, auth_sent, established, closed };
+enum class StateTag : std::uint8_t {
+  absent,
+  init_sent,
+  half_open,
+  auth_sent,
+  eap_sent,
+  eap_asked,
+  auth_pending,
+  established,
+  closed
+};
 StateTag tag_of(const IkeSa& sa);
 
 // How often a payload may stand in a message. Payloads without a rule are ignored (RFC 7296, 2.5:

@@ -64,9 +64,34 @@ inline constexpr std::uint32_t kSameMark = 0xffff'ffff;
 // ChildConfig::tfc_padding: as far as the path MTU allows.
 inline constexpr std::uint32_t kPadToMtu = 0xffff'ffff;
 
+// A certificate as the operator gave it: DER, shared by all that name it, compared by content.
+struct CertificateData {
+  std::shared_ptr<const Bytes> der;
+  ByteView view() const { return *der; }
+  bool operator==(const CertificateData& other) const {
+    return der == other.der || (der && other.der && *der == *other.der);
+  }
+};
+// When is a certificate refused for want of news about its revocation? relaxed: never; if_uri: when
+// it says where to ask; strict: always.
+enum class Revocation : std::uint8_t { relaxed, if_uri, strict };
+// When our certificate is sent: if_asked: when the peer's CERTREQ wants it.
+enum class SendCert : std::uint8_t { always, if_asked, never };
+
 struct AuthConfig {
   AuthKind kind = AuthKind::psk;
-  Identity id;  // any: for the local side, the IKE address; for the remote side, whoever proves it
+  // any: for the local side, what its certificate says, or the IKE address; for the remote side,
+  // whoever proves it.
+  Identity id;
+  // Of the local side: ours, the first that we have the key of is used; the others of its chain may
+  // follow. Of the remote side: the only ones that are accepted; none: whichever the CAs vouch for.
+  std::vector<CertificateData> certs;
+  std::vector<CertificateData> cacerts;  // one must vouch for the peer; none: any CA that we have
+  Revocation revocation = Revocation::relaxed;
+  std::vector<std::string> eap_methods;  // as eap::parse_type() takes them; none: the usual ones
+  // The user's name in EAP. Absent: IKE's identity. Of the remote side, a pattern is asked for by
+  // EAP-Identity.
+  std::optional<Identity> eap_id;
   bool operator==(const AuthConfig&) const = default;
 };
 
@@ -129,6 +154,7 @@ struct ConnectionConfig {
   std::uint8_t dscp = 0;                      // of IKE messages
   std::uint32_t if_id_in = 0, if_id_out = 0;  // default of the children
   bool send_certreq = true;
+  SendCert send_cert = SendCert::if_asked;
   // keep = "up": retried for ever with backoff, restarted when the peer closes it
   bool keep_up = false;
   bool operator==(const ConnectionConfig&) const = default;

@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include "eap/user_store.h"
+#include "pki/crl.h"
 #include "shard/output.h"
 
 namespace culvert {
@@ -61,6 +63,35 @@ struct UnloadSecret {
 };
 struct ClearSecrets {};
 
+// Replaces the EAP user of the same name.
+struct LoadUser {
+  eap::User user;
+};
+struct UnloadUser {
+  std::string name;
+};
+// Known from now on; trusted to vouch for others when it is a CA's.
+struct LoadCertificate {
+  pki::CertificateRef certificate;
+  bool is_ca = false;
+};
+struct LoadCrl {
+  pki::CrlRef crl;
+};
+// A private key can sign from now on; this is its public half.
+struct LoadKey {
+  PublicKeyRef key;
+};
+struct UnloadKey {
+  KeyId key{};
+};
+// All certificates, CRLs and keys.
+struct ClearCertificates {};
+// What time of day it is at the moment of the command; told again when the clock is set.
+struct SetDate {
+  std::chrono::sys_time<Duration> date;
+};
+
 // Installs or removes the trap (or shunt) policy of a child.
 struct InstallTrap {
   CommandId id;
@@ -83,8 +114,10 @@ struct NetworkChanged {
   std::vector<IpAddress> addresses;
 };
 
-using Command = std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection,
-                             UnloadConnection, LoadSecret, UnloadSecret, ClearSecrets, InstallTrap,
-                             UninstallTrap, Shutdown, NetworkChanged>;
+using Command =
+    std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection, UnloadConnection,
+                 LoadSecret, UnloadSecret, ClearSecrets, LoadUser, LoadCertificate, LoadCrl,
+                 LoadKey, UnloadKey, ClearCertificates, UnloadUser, SetDate, InstallTrap,
+                 UninstallTrap, Shutdown, NetworkChanged>;
 
 }  // namespace culvert

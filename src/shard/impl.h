@@ -32,6 +32,8 @@ class Shard::Impl final : public ikev2::Host {
   void complete(JobId job, PeerResolution&& answer, TimePoint now);
   // network.cc
   void complete(JobId job, FoundPaths&& answer, TimePoint now);
+  // authentication.cc
+  void complete(JobId job, MadeSignature&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
@@ -49,6 +51,9 @@ class Shard::Impl final : public ikev2::Host {
   const IkeOptions& options() const override { return options_; }
   const ConnectionTable& connections() const override { return connections_; }
   const SecretStore& secrets() const override { return secrets_; }
+  const eap::UserStore& users() const override { return users_; }
+  Credentials& credentials() override { return credentials_; }
+  std::chrono::sys_seconds date(TimePoint now) const override;
   void transmit(Transmit&& message) override { outputs_.push_back(std::move(message)); }
   void apply(SadOp&& operation) override { outputs_.push_back(std::move(operation)); }
   void emit(trace::Event&& event) override;
@@ -61,6 +66,8 @@ class Shard::Impl final : public ikev2::Host {
   void endpoints_changing(const IkeSa& sa, const Endpoint& local, const Endpoint& remote) override;
   void keepalive(Keepalive&& due) override { outputs_.push_back(std::move(due)); }
   void find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) override;
+  JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
+                       Bytes octets) override;
   const std::vector<IpAddress>& own_addresses() const override { return own_addresses_; }
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
@@ -147,6 +154,14 @@ class Shard::Impl final : public ikev2::Host {
   void run(LoadSecret&& command, TimePoint now);
   void run(UnloadSecret&& command, TimePoint now);
   void run(ClearSecrets&& command, TimePoint now);
+  void run(LoadUser&& command, TimePoint now);
+  void run(LoadCertificate&& command, TimePoint now);
+  void run(LoadCrl&& command, TimePoint now);
+  void run(LoadKey&& command, TimePoint now);
+  void run(UnloadKey&& command, TimePoint now);
+  void run(ClearCertificates&& command, TimePoint now);
+  void run(UnloadUser&& command, TimePoint now);
+  void run(SetDate&& command, TimePoint now);
   void run(InstallTrap&& command, TimePoint now);
   void run(UninstallTrap&& command, TimePoint now);
   void run(Shutdown&& command, TimePoint now);
@@ -215,6 +230,10 @@ class Shard::Impl final : public ikev2::Host {
   Provider& provider_;
   ConnectionTable connections_;
   SecretStore secrets_;
+  eap::UserStore users_;
+  Credentials credentials_;
+  std::chrono::sys_time<Duration> date_{};  // at date_set_
+  TimePoint date_set_{};
   CookieJar cookies_;
   trace::Counters counters_;
   std::deque<Output> outputs_;
@@ -241,6 +260,7 @@ class Shard::Impl final : public ikev2::Host {
   std::set<ChildName> known_pfs_;
   std::unordered_map<PolicyId, ChildName> trap_names_;
   std::map<JobId, SaHandle> finding_paths_;
+  std::unordered_map<JobId, SaHandle> signing_;
   std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;

@@ -78,6 +78,6 @@ struct WaitUntil {
 };
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            AskLastUse, FindPaths, Keepalive, WaitUntil>;
+                            AskLastUse, FindPaths, MakeSignature, Keepalive, WaitUntil>;
 
 }  // namespace culvert

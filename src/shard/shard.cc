@@ -17,6 +17,7 @@ std::uint64_t random_number(Provider& provider) {
 Shard::Impl::Impl(ShardOptions options, Provider& provider)
     : options_(options),
       provider_(provider),
+      credentials_(provider),
       cookies_(provider),
       half_open_(random_number(provider)) {}
 
@@ -45,6 +46,9 @@ void Shard::complete(JobId job, PeerResolution&& answer, TimePoint now) {
 }
 void Shard::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
   impl_->last_use(pair, last_use, now);
+}
+void Shard::complete(JobId job, MadeSignature&& answer, TimePoint now) {
+  impl_->complete(job, std::move(answer), now);
 }
 void Shard::complete(JobId job, FoundPaths&& answer, TimePoint now) {
   impl_->complete(job, std::move(answer), now);

@@ -15,35 +15,10 @@
 #include "crypto/transforms.h"
 #include "net/address.h"
 #include "policy/traffic_selector.h"
+#include "trace/authentication_events.h"
 #include "wire/registry.h"
 
 namespace culvert::trace {
-
-enum class Level : std::uint8_t { error, warning, info, debug, trace };
-
-// Which part speaks, as strongSwan's log groups name it (for vici's `log` event).
-enum class Group : std::uint8_t { dmn, ike, chd, net, enc, cfg, knl };
-
-struct Info {
-  std::string_view name;  // stable, snake_case: JSON "event", metric culvert_<name>_total
-  Level level;
-  Group group;
-  std::string_view text;          // "{field}" is replaced
-  bool explains_failure = false;  // kept as the answer of `culvert why CONNECTION`
-};
-
-template <class T>
-struct Field {
-  std::string_view name;
-  const T& value;
-};
-template <class T>
-Field(std::string_view, const T&) -> Field<T>;
-
-#define CULVERT_FIELDS(...) \
-  auto fields() const { return std::tuple{__VA_ARGS__}; }
-#define CULVERT_FIELD(member) \
-  Field { #member, member }
 
 // ---- messages (the ladder) ----
 
@@ -218,74 +193,6 @@ struct BadPublicValue {
                               true};
   Ke method{};
   CULVERT_FIELDS(CULVERT_FIELD(method))
-};
-
-// ---- IKE_AUTH ----
-
-struct IkeEstablished {
-  static constexpr Info kInfo{"ike_established", Level::info, Group::ike,
-                              "established between {local_id} and {remote_id}, {suite}"};
-  std::string local_id, remote_id, suite;
-  CULVERT_FIELDS(CULVERT_FIELD(local_id), CULVERT_FIELD(remote_id), CULVERT_FIELD(suite))
-};
-struct NoConnectionForIdentity {
-  static constexpr Info kInfo{
-      "no_connection_for_identity", Level::error, Group::cfg,
-      "{explanation}. Make `remote_id` here and the peer's own identity the "
-      "same",
-      true};
-  std::string explanation;
-  CULVERT_FIELDS(CULVERT_FIELD(explanation))
-};
-struct NoSecret {
-  static constexpr Info kInfo{
-      "no_secret", Level::error, Group::cfg,
-      "no pre-shared key for {local_id} and {remote_id}; load one with these "
-      "identities as its owners",
-      true};
-  std::string local_id, remote_id;
-  CULVERT_FIELDS(CULVERT_FIELD(local_id), CULVERT_FIELD(remote_id))
-};
-struct WrongSecret {
-  static constexpr Info kInfo{"wrong_secret", Level::error, Group::ike,
-                              "{remote_id} does not prove its pre-shared key: the keys of the two "
-                              "sides differ. Compare them (a trailing newline counts)",
-                              true};
-  std::string remote_id;
-  CULVERT_FIELDS(CULVERT_FIELD(remote_id))
-};
-struct WrongAuthMethod {
-  static constexpr Info kInfo{"wrong_auth_method", Level::error, Group::ike,
-                              "{remote_id} authenticates by {offered}, accepted here: {accepted}",
-                              true};
-  std::string remote_id;
-  std::string offered, accepted;
-  CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(offered), CULVERT_FIELD(accepted))
-};
-struct UnexpectedIdentity {  // as initiator: IDr is not what we asked for
-  static constexpr Info kInfo{
-      "unexpected_identity", Level::error, Group::ike,
-      "the peer says it is {remote_id}, the configuration wants {expected}. "
-      "Set `remote_id` to what the peer uses, or correct the peer",
-      true};
-  std::string remote_id, expected;
-  CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(expected))
-};
-
-struct SecondSaRefused {
-  static constexpr Info kInfo{
-      "second_sa_refused", Level::error, Group::cfg,
-      "{remote_id} has an IKE SA already and the connection has `unique` = keep: the new one is "
-      "refused. Terminate the old one, or set `unique` to replace",
-      true};
-  std::string remote_id;
-  CULVERT_FIELDS(CULVERT_FIELD(remote_id))
-};
-struct InitiatedByBoth {
-  static constexpr Info kInfo{"initiated_by_both", Level::info, Group::ike,
-                              "both sides initiated at once; {kept} is kept, {ended} ends"};
-  std::string kept, ended;
-  CULVERT_FIELDS(CULVERT_FIELD(kept), CULVERT_FIELD(ended))
 };
 
 // ---- addresses ----
@@ -520,19 +427,6 @@ struct InternalError {
   Reason reason{};
   CULVERT_FIELDS(CULVERT_FIELD(where), CULVERT_FIELD(reason))
 };
-// ---- EAP ----
-
-struct EapSucceeded {
-  static constexpr Info kInfo{"eap_succeeded", Level::info, Group::ike,
-                              "{method} authenticated {user}"};
-  std::string method, user;
-  CULVERT_FIELDS(CULVERT_FIELD(method), CULVERT_FIELD(user))
-};
-struct EapFailed {
-  static constexpr Info kInfo{"eap_failed", Level::error, Group::ike, "{explanation}", true};
-  std::string explanation;  // eap::explain()
-  CULVERT_FIELDS(CULVERT_FIELD(explanation))
-};
 // ---- updown programs ----
 
 struct HookOutput {
@@ -569,11 +463,14 @@ using Body = std::variant<
     NoCommonProposal, NoConnectionForAddresses, BadPublicValue, IkeEstablished,
     NoConnectionForIdentity, NoSecret, WrongSecret, PathChanged, PathsProbed, NoPath,
     AddressesNotAllowed, AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
-    UnexpectedIdentity, SecondSaRefused, InitiatedByBoth, ChildEstablished, ChildRekeyed,
-    ChildDeleted, SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch,
-    ChildInactive, Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused,
-    NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, EapSucceeded,
-    EapFailed, HookOutput, HookFailed, HookSkipped, Notice>;
+    NoOwnCertificate, NoCommonSignature, SigningFailed, NoPeerCertificate, IdentityNotInCertificate,
+    CertificateRefused, OtherCertificateWanted, OtherCaWanted, BadSignature, WrongEapKey,
+    EapAttemptRefused, NoEapCredential, EapNotSafeAlone, UnexpectedIdentity, SecondSaRefused,
+    InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode,
+    SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
+    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
+    PeerNotice, InternalError, EapSucceeded, EapFailed, HookOutput, HookFailed, HookSkipped,
+    Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

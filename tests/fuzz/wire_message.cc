@@ -70,7 +70,7 @@ void check_chain(PayloadType first, ByteView chain) {
 
 void check_protected(ByteView datagram) {
   wire::testing::ChecksumProvider provider;
-  provider.verify = false;
+  provider.verifies = false;
   for (const CipherSpec cipher : {CipherSpec{Encr::aes_gcm_16, 128, Integ::none},
                                   CipherSpec{Encr::aes_cbc, 128, Integ::hmac_sha1_96}}) {
     const ProtectionKeys keys{cipher, {}, {}};

@@ -49,13 +49,13 @@ class ChecksumProvider final : public Provider {
   }
   Result<> open(const CipherSpec&, const Operands& operands, MutableBytes data,
                 ByteView icv) override {
-    if (verify && !equal(checksum(operands, data, icv.size()), icv))
+    if (verifies && !equal(checksum(operands, data, icv.size()), icv))
       return fail(Fault::peer_misbehaved, Reason::bad_integrity);
     apply_stream(operands, data);
     return {};
   }
 
-  bool verify = true;  // false lets a fuzzer reach what lies behind the check
+  bool verifies = true;  // false lets a fuzzer reach what lies behind the check
   int seals = 0;
 
  private:

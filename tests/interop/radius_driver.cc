@@ -67,10 +67,8 @@ io::RadsecTls radsec(const std::string& directory) {
       PrivateKey::load(as_bytes(read_file(directory + "/client.key"))).value());
   tls::Settings settings{
       .credential = {.chain = {own.at(0).der},
-                     .sign = [key](tls::SignatureScheme scheme, ByteView message) -> Result<Bytes> {
-                       if (scheme != tls::SignatureScheme::ecdsa_sha256)
-                         return fail(culvert::Fault::internal, Reason::unsupported);
-                       return key->sign({SignatureKind::ecdsa, Hash::sha2_256}, {message});
+                     .sign = [key](const SignatureScheme& scheme, ByteView message) {
+                       return key->sign(scheme, {message});
                      }}};
   const auto believed = read_pem(read_file(directory + "/server.pem")).value().at(0).der;
   return {.context = tls::Context::make(std::move(settings)).value(),

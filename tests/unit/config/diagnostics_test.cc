@@ -119,7 +119,9 @@ INSTANTIATE_TEST_SUITE_P(Tunnel, BadLines, ::testing::ValuesIn(kBadLines));
 
 TEST(Diagnostics, AreAllGivenAtOnceInTheOrderOfTheFile) {
   EXPECT_THAT(errors("[tunnel.a]\npeer = 1\n[tunel.b]\n[tunnel.c]\npsk = 'k'\n"),
-              ElementsAre("f:1:9: [tunnel.a] has no 'psk'; add psk = { file = \"…\" }",
+              ElementsAre("f:1:9: [tunnel.a] has no 'psk'; add psk = { file = \"…\" }, or 'cert', "
+                          "'key' and 'ca' for "
+                          "certificates",
                           "f:2:8: 'peer' in [tunnel.a]: expected a string or an array of strings, "
                           "found an integer",
                           "f:3:2: unknown key 'tunel' in the file; did you mean 'tunnel'?",

@@ -46,6 +46,16 @@ class FakeBackend : public Backend {
     return failures.find(name);
   }
   CounterBook& counter_book() override { return counted; }
+  std::expected<pki::CertificateRef, std::string> parse_certificate(ByteView) override {
+    return std::unexpected("no certificate");
+  }
+  std::expected<void, std::string> load_crl(ByteView) override { return {}; }
+  std::expected<KeyId, std::string> load_key(ByteView file) override {
+    if (file.empty()) return std::unexpected("is empty");
+    return KeyId{1};
+  }
+  void forget_key(const KeyId&) override {}
+  void clear_certificates() override {}
   const Provider& crypto() const override { return *provider; }
   std::vector<std::string> describe_data_plane() const override { return {"fake"}; }
   std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override {

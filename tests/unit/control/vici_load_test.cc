@@ -166,8 +166,7 @@ TEST(LoadConn, NeverIgnoresWhatItCannotDo) {
                                                         {"vips", "0.0.0.0"},
                                                         {"ppk_required", "yes"},
                                                         {"ppk_id", "x"},
-                                                        {"mediation", "yes"},
-                                                        {"send_cert", "always"}})
+                                                        {"mediation", "yes"}})
     EXPECT_THAT(option_error(name, value),
                 AllOf(HasSubstr("gw." + name), HasSubstr("'" + value + "'"),
                       HasSubstr("supported by Culvert")))
@@ -259,7 +258,7 @@ TEST(LoadConn, ShuntsNeedNoAuthentication) {
   children.add_section("lan").add("mode", "pass").add_list("remote_ts", {"10.0.0.0/8"});
   EXPECT_TRUE(loaded(request).has_only_shunts());
   children.add_section("net");
-  EXPECT_THAT(error_of(request), HasSubstr("shunts.local.auth is not set"));
+  EXPECT_EQ(loaded(request).local.kind, AuthKind::pubkey);  // as in strongSwan
 }
 
 TEST(LoadConn, RefusesAuthenticationThatItCannotDo) {
@@ -270,21 +269,51 @@ TEST(LoadConn, RefusesAuthenticationThatItCannotDo) {
     connection.add_section("remote").add("auth", "psk");
     return error_of(request);
   };
-  EXPECT_THAT(with_local([](Section& auth) { auth.add("auth", "pubkey"); }), HasSubstr("only psk"));
-  EXPECT_THAT(with_local([](Section& auth) { auth.add("id", "moon"); }),
-              HasSubstr("set auth = psk"));
-  EXPECT_THAT(
-      with_local([](Section& auth) { auth.add("auth", "psk").add_list("certs", {"-----BEGIN"}); }),
-      HasSubstr("gw.local.certs"));
+  for (const char* auth : {"xauth", "ike:pubkey", "eap-nonsense", "eap-aka"})
+    EXPECT_THAT(with_local([&](Section& section) { section.add("auth", auth); }),
+                AllOf(HasSubstr("gw.local.auth"), HasSubstr(auth)));
+  EXPECT_THAT(with_local([](Section& auth) {
+                auth.add("auth", "psk").add_list("certs", {"-----BEGIN CERTIFICATE-----\n!"});
+              }),
+              HasSubstr("gw.local.certs"));
   EXPECT_THAT(with_local([](Section& auth) { auth.add("auth", "psk").add_section("cert-x"); }),
               HasSubstr("certificates"));
   EXPECT_THAT(error_of(minimal([](Section& connection) {
                 connection.add_section("remote-2").add("auth", "psk");
               })),
               HasSubstr("second round"));
-  Message none;
-  none.add_section("gw");
-  EXPECT_THAT(error_of(none), HasSubstr("gw.local.auth is not set"));
+}
+
+TEST(LoadConn, UnderstandsCertificatesAndEap) {
+  Message request;
+  auto& connection = request.add_section("gw");
+  connection.add("send_cert", "always");
+  auto& local = connection.add_section("local");
+  local.add("auth", "eap-mschapv2").add("eap_id", "carol");
+  auto& remote = connection.add_section("remote");
+  remote.add("revocation", "strict").add_list("cacerts", {"\x30\x03\x02\x01\x01"});
+  const ConnectionConfig config = loaded(request);
+  EXPECT_EQ(config.send_cert, SendCert::always);
+  EXPECT_EQ(config.local.kind, AuthKind::eap);
+  EXPECT_EQ(config.local.eap_methods, std::vector<std::string>{"mschapv2"});
+  EXPECT_EQ(to_string(*config.local.eap_id), "carol");
+  EXPECT_EQ(config.remote.kind, AuthKind::pubkey);
+  EXPECT_EQ(config.remote.revocation, Revocation::strict);
+  ASSERT_EQ(config.remote.cacerts.size(), 1u);
+  EXPECT_EQ(config.remote.cacerts[0].view().size(), 5u);
+}
+
+TEST(LoadUsers, OwnersAreTheUsers) {
+  Message request;
+  request.add("type", "EAP").add("data", "secret").add_list("owners", {"carol", "dave"});
+  const auto users = load_users(request);
+  ASSERT_TRUE(users);
+  ASSERT_EQ(users->size(), 2u);
+  EXPECT_EQ((*users)[1].name, "dave");
+  EXPECT_TRUE(std::holds_alternative<eap::ClearPassword>((*users)[1].password));
+  Message nobody;
+  nobody.add("type", "EAP").add("data", "secret");
+  EXPECT_FALSE(load_users(nobody));
 }
 
 TEST(LoadConn, RefusesHostileShapes) {

@@ -383,9 +383,9 @@ TEST_F(SimTest, AkaPrimeWantsTheSeparationBit) {
 
 // The card may not look at the bit: the method does, before it asks the card.
 TEST_F(SimTest, AkaPrimeLooksAtTheSeparationBitItself) {
-  FixedCard card;
-  card.answer = SimCard::Umts{Bytes(8), Bytes(16), Bytes(16)};
-  card_ = &card;
+  const auto card = std::make_unique<FixedCard>();
+  card->answer = SimCard::Umts{Bytes(8), Bytes(16), Bytes(16)};
+  card_ = card.get();
   for (const std::uint8_t amf : {0x00, 0x80}) {
     Bytes autn(kAutnSize);
     autn[6] = amf;

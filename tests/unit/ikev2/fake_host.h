@@ -15,6 +15,9 @@ class FakeHost final : public Host {
   const IkeOptions& options() const override { return options_; }
   const ConnectionTable& connections() const override { return connections_; }
   const SecretStore& secrets() const override { return secrets_; }
+  const eap::UserStore& users() const override { return users_; }
+  Credentials& credentials() override { return credentials_; }
+  std::chrono::sys_seconds date(TimePoint) const override { return {}; }
   void transmit(Transmit&& message) override { transmitted.push_back(std::move(message)); }
   void apply(SadOp&& operation) override { operations.push_back(std::move(operation)); }
   void emit(trace::Event&& event) override { events.push_back(std::move(event)); }
@@ -29,6 +32,9 @@ class FakeHost final : public Host {
   void endpoints_changing(const IkeSa&, const Endpoint&, const Endpoint&) override {}
   void keepalive(Keepalive&&) override {}
   void find_paths(const IkeSa&, std::vector<IpAddress>) override {}
+  JobId make_signature(const IkeSa&, const KeyId&, const SignatureScheme&, Bytes) override {
+    return {++last_};
+  }
   const std::vector<IpAddress>& own_addresses() const override { return addresses; }
   std::uint64_t new_ike_spi() override { return ++last_; }
   std::uint32_t new_child_spi() override { return static_cast<std::uint32_t>(++last_); }
@@ -64,11 +70,13 @@ class FakeHost final : public Host {
   std::deque<IkeSa> successors;
   ConnectionTable connections_;
   SecretStore secrets_;
+  eap::UserStore users_;
   IkeOptions options_;
   std::vector<IpAddress> addresses;
 
  private:
   std::unique_ptr<Provider> provider_;
+  Credentials credentials_{*provider_};
   std::uint64_t last_ = 1'000;
 };
 

@@ -80,7 +80,7 @@ IkeSa make_sa(FakeHost& host, StateTag state) {
       sa.state = HalfOpen{};
       break;
     case StateTag::auth_sent:
-      sa.state = AuthSent{};
+      sa.state = AuthSent{std::make_unique<AuthExchange>()};
       break;
     default: {
       // The only way to a proof is a verified AUTH.
@@ -98,7 +98,7 @@ IkeSa make_sa(FakeHost& host, StateTag state) {
       peer.suite = sa.suite;
       const auto auth = Authentication::sign(host, peer, material, id);
       EXPECT_TRUE(auth);
-      auto proof = Authentication::verify(host, sa, material, id, *auth);
+      auto proof = Authentication::verify(host, sa, material, id, *auth, {{}, {}, {}, kNow});
       EXPECT_TRUE(proof);
       sa.state = Established{*proof, {}, {}};
       sa.established = kNow;

@@ -1,0 +1,271 @@
+// Invariant: each side of a tunnel ends up with one way to prove itself, and what that needs is
+// there; what it does not need is an error and not ignored.
+#include "config/authentication.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/child.h"
+#include "config/file.h"
+#include "crypto/openssl_provider.h"
+#include "eap/packet.h"
+#include "pki/certificate_file.h"
+#include "pki/identity_match.h"
+
+namespace culvert::config {
+namespace {
+
+constexpr auto kRevocationWords =
+    std::to_array<Words<Revocation>>({{"relaxed", Revocation::relaxed},
+                                      {"if-uri", Revocation::if_uri},
+                                      {"strict", Revocation::strict}});
+constexpr eap::Type kMethods[] = {eap::kMschapv2, eap::kMd5, eap::kGtc};
+
+Identity read_identity(TableReader& table, std::string_view key) {
+  const auto text = table.text(key);
+  if (!text) return {};
+  if (auto identity = parse_identity(text->value)) return std::move(*identity);
+  table.report().error(
+      text->at, fmt::format("{}: {} is not an identity", table.place(key), in_quotes(text->value)),
+      "write an address, a host name, \"user@host\", \"keyid:text\" or \"@#hex\"");
+  return {};
+}
+
+// ---- secrets ----
+
+// What an editor leaves at the end of a file is no part of the secret.
+ByteView without_newline(ByteView octets) {
+  if (!octets.empty() && octets.back() == '\n') octets = octets.first(octets.size() - 1);
+  if (!octets.empty() && octets.back() == '\r') octets = octets.first(octets.size() - 1);
+  return octets;
+}
+
+// `what` as diagnostics call it: "pre-shared key".
+SecretBytes read_secret_file(const LocatedText& name, std::string_view what, Report& report) {
+  const auto file = read_file(beside(report.file(), name.value), limits::kMaxSecretFileSize);
+  if (!file) {
+    report.error(name.at, file.error());
+    return {};
+  }
+  if (file->world_readable)
+    report.warning(name.at, fmt::format("everybody can read {}", in_quotes(name.value)),
+                   "chmod o= it");
+  SecretBytes secret(without_newline(file->octets.view()));
+  if (secret.empty())
+    report.error(name.at, fmt::format("{} holds no {}: it is empty", in_quotes(name.value), what));
+  return secret;
+}
+
+SecretBytes read_inline_secret(const TableReader& table, const Member& member,
+                               std::string_view what, const TunnelContext& context) {
+  const auto& text = std::get<std::string>(member.value.content);
+  if (text.empty())
+    context.report.error(member.value.at, table.place(member.key) + ": the key is empty");
+  if (context.file_is_world_readable)
+    context.report.warning(
+        member.value.at, fmt::format("everybody can read this file, and it holds a {}", what),
+        fmt::format("chmod o= it, or write {} = {{ file = \"…\" }}", member.key));
+  return SecretBytes(as_bytes(text));
+}
+
+// A string, or { file = "…" }.
+SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
+                        const TunnelContext& context) {
+  if (std::holds_alternative<std::string>(member.value.content))
+    return read_inline_secret(table, member, what, context);
+  const auto* inner = std::get_if<Table>(&member.value.content);
+  if (!inner) {
+    table.wrong_type(member.key, member.value, "a string or { file = \"…\" }");
+    return {};
+  }
+  SecretBytes secret;
+  TableReader reader(*inner, table.place(member.key), member.value.at, context.report);
+  if (const auto name = reader.text("file")) {
+    secret = read_secret_file(*name, what, context.report);
+  } else if (!reader.any("file")) {
+    context.report.error(member.value.at, table.place(member.key) + ": no 'file' is named");
+  }
+  reader.finish();
+  return secret;
+}
+
+void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
+  const Member* member = table.any("psk");
+  if (!member)
+    return context.report.error(
+        table.at(), fmt::format("{} has no 'psk'", table.name()),
+        "add psk = { file = \"…\" }, or 'cert', 'key' and 'ca' for certificates");
+  tunnel.psk_at = member->value.at;
+  tunnel.psk = read_secret(table, *member, "pre-shared key", context);
+}
+
+// ---- certificates ----
+
+// The certificates of a file, in its order; empty after a report.
+std::vector<CertificateData> read_certificates(const LocatedText& name, Report& report) {
+  const auto file = read_file(beside(report.file(), name.value), limits::kMaxPemSize);
+  if (!file) {
+    report.error(name.at, file.error());
+    return {};
+  }
+  const auto certificates = pki::certificates_in(file->octets.view());
+  const auto provider = make_openssl_provider();
+  std::vector<CertificateData> data;
+  for (const Bytes& der : certificates.value_or(std::vector<Bytes>{})) {
+    if (!pki::parse_certificate(*provider, der)) continue;
+    data.push_back({std::make_shared<const Bytes>(der)});
+  }
+  if (data.empty() || data.size() != certificates->size()) {
+    report.error(name.at, fmt::format("{} is not a file of X.509 certificates, PEM or DER",
+                                      in_quotes(name.value)));
+    return {};
+  }
+  return data;
+}
+
+void append_certificates(TableReader& table, std::string_view key,
+                         std::vector<CertificateData>& to) {
+  for (const auto& name : table.texts(key))
+    std::ranges::move(read_certificates(name, table.report()), std::back_inserter(to));
+}
+
+// What the certificate says of us: its first alternative name, else its subject.
+Identity identity_in(const CertificateData& certificate) {
+  const auto provider = make_openssl_provider();
+  const auto parsed = pki::parse_certificate(*provider, certificate.view());
+  const auto identities = parsed ? pki::identities_of(**parsed) : std::vector<Identity>{};
+  if (identities.empty()) return {};
+  const bool has_subject = identities.front().type == wire::IdType::der_asn1_dn;
+  return identities[has_subject && identities.size() > 1 ? 1 : 0];
+}
+
+void read_own_certificate(TableReader& table, Tunnel& tunnel) {
+  AuthConfig& local = tunnel.config.local;
+  local.kind = AuthKind::pubkey;
+  append_certificates(table, "cert", local.certs);
+  const auto key = table.text("key");
+  if (!key)
+    table.report().error(table.at(), fmt::format("{} has 'cert', but no 'key'", table.name()),
+                         "add key = \"FILE\" with the private key, in PEM or DER");
+  else
+    tunnel.key = {{beside(table.report().file(), key->value), key->at}};
+  if (local.id.is_any() && !local.certs.empty()) local.id = identity_in(local.certs.front());
+}
+
+// A CA vouches for the peer; its name is then the one that we call it by.
+void read_peer_certificate(TableReader& table, ConnectionConfig& config) {
+  AuthConfig& remote = config.remote;
+  remote.kind = AuthKind::pubkey;
+  append_certificates(table, "ca", remote.cacerts);
+  append_certificates(table, "peer_cert", remote.certs);
+  remote.revocation =
+      table.choice<Revocation>("revocation", kRevocationWords).value_or(Revocation::relaxed);
+  const bool called_by_name = config.remote_addrs.size() == 1 &&
+                              config.remote_addrs.front().kind == AddressPattern::Kind::host_name;
+  if (remote.id.is_any() && called_by_name && !table.any("remote_id"))
+    remote.id = parse_identity(config.remote_addrs.front().host_name).value_or(Identity{});
+}
+
+// ---- EAP ----
+
+void read_eap_server(TableReader& table, AuthConfig& remote) {
+  remote.kind = AuthKind::eap;
+  remote.eap_id = Identity{};  // asked for
+  for (const auto& name : table.texts("eap")) {
+    const auto type = eap::parse_type(name.value);
+    if (!type || std::ranges::find(kMethods, *type) == std::end(kMethods))
+      table.report().error(name.at,
+                           fmt::format("{}: {} is no EAP method of Culvert", table.place("eap"),
+                                       in_quotes(name.value)),
+                           "write \"mschapv2\", \"md5\" or \"gtc\"");
+    else
+      remote.eap_methods.push_back(name.value);
+  }
+}
+
+void read_eap_user(TableReader& table, AuthConfig& local) {
+  local.kind = AuthKind::eap;
+  const auto user = table.text("eap_user");
+  if (!user) return;
+  local.eap_id = Identity{wire::IdType::key_id, to_bytes(as_bytes(user->value))};
+  if (local.id.is_any()) local.id = parse_identity(user->value).value_or(*local.eap_id);
+}
+
+// ---- identities ----
+
+void read_identities(TableReader& table, ConnectionConfig& config) {
+  config.local.id = read_identity(table, "local_id");
+  config.remote.id = read_identity(table, "remote_id");
+  if (!config.local.id.is_any() && is_pattern(config.local.id))
+    table.report().error(table.any("local_id")->value.at,
+                         table.place("local_id") + ": our own identity can't have wildcards");
+}
+
+void refuse_both(TableReader& table, std::string_view one, std::string_view other) {
+  if (table.any(one) && table.any(other))
+    table.report().error(
+        table.any(other)->value.at,
+        fmt::format("{}: '{}' and '{}' are two ways to do the same", table.name(), one, other),
+        "leave out one of them");
+}
+
+}  // namespace
+
+void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
+  ConnectionConfig& config = tunnel.config;
+  read_identities(table, config);
+  refuse_both(table, "cert", "eap_user");
+  refuse_both(table, "ca", "eap");
+  refuse_both(table, "peer_cert", "eap");
+  if (table.any("cert")) read_own_certificate(table, tunnel);
+  if (table.any("eap_user")) read_eap_user(table, config.local);
+  if (table.any("ca") || table.any("peer_cert")) read_peer_certificate(table, config);
+  if (table.any("eap")) read_eap_server(table, config.remote);
+  const bool needs_psk = config.local.kind == AuthKind::psk || config.remote.kind == AuthKind::psk;
+  if (needs_psk) return read_psk(table, context, tunnel);
+  if (const Member* psk = table.any("psk"))
+    table.report().error(psk->value.at, table.place("psk") + ": neither side uses it",
+                         "leave it out");
+}
+
+std::vector<eap::User> read_users(const Member& member, const TunnelContext& context) {
+  std::vector<eap::User> users;
+  const auto* content = std::get_if<Table>(&member.value.content);
+  if (!content) {
+    context.report.error(member.value.at,
+                         fmt::format("'user': expected a table, found {}", kind_of(member.value)),
+                         "write [user.NAME]");
+    return users;
+  }
+  for (const Member& one : *content) {
+    const auto* inner = std::get_if<Table>(&one.value.content);
+    if (!inner) {
+      context.report.error(one.value.at,
+                           fmt::format("{} in [user]: expected a table, found {}",
+                                       in_quotes(one.key), kind_of(one.value)),
+                           "write [user.NAME]");
+      continue;
+    }
+    TableReader reader(*inner, fmt::format("[user.{}]", one.key), one.at, context.report);
+    eap::User user;
+    user.name = one.key;
+    SecretBytes password;
+    if (const Member* given = reader.any("password"))
+      password = read_secret(reader, *given, "password", context);
+    else
+      context.report.error(one.at, fmt::format("{} has no 'password'", reader.name()),
+                           "add password = { file = \"…\" }");
+    if (const auto form = eap::parse_password(as_text(password.view())))
+      user.password = eap::clone(*form);
+    else
+      user.password = eap::ClearPassword{std::move(password)};
+    user.enabled = !reader.boolean("disabled").value_or(false);
+    reader.finish();
+    users.push_back(std::move(user));
+  }
+  return users;
+}
+
+}  // namespace culvert::config

@@ -1,0 +1,14 @@
+// Who we are to the peer and who the peer has to be: the keys of [tunnel.NAME] about pre-shared
+// keys, certificates, EAP and identities.
+#pragma once
+
+#include "config/tunnel.h"
+
+namespace culvert::config {
+
+// psk, cert, key, ca, peer_cert, revocation, eap, eap_user, local_id, remote_id.
+void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel);
+// [user.NAME]: who may log in by EAP here, or who we are elsewhere.
+std::vector<eap::User> read_users(const Member& member, const TunnelContext& context);
+
+}  // namespace culvert::config

@@ -1,0 +1,237 @@
+// Invariant: a peer that logs in by EAP is believed when its AUTH fits the key that the method has
+// made, and not when the method is content.
+#include "ikev2/eap_auth.h"
+
+#include <array>
+
+#include "eap/password_methods.h"
+#include "ikev2/authentication.h"
+#include "ikev2/establishment.h"
+#include "ikev2/refusal.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+using wire::ExchangeType;
+using wire::NotifyType;
+using wire::PayloadType;
+
+// Where the configuration names none. GTC shows the password, so it has to be named.
+constexpr std::array kUsualMethods{eap::kMschapv2, eap::kMd5};
+
+std::vector<eap::Type> methods_of(const AuthConfig& config) {
+  std::vector<eap::Type> types;
+  for (const std::string& name : config.eap_methods)
+    if (const auto type = eap::parse_type(name)) types.push_back(*type);
+  if (types.empty()) types.assign(kUsualMethods.begin(), kUsualMethods.end());
+  return types;
+}
+
+// Users are named by text; addresses and distinguished names by how they are written.
+std::string user_name(const Identity& identity) {
+  switch (identity.type) {
+    case wire::IdType::fqdn:
+    case wire::IdType::rfc822_addr:
+    case wire::IdType::key_id:
+      return std::string(as_text(identity.data));
+    default:
+      return to_string(identity);
+  }
+}
+
+wire::Payload eap_payload(Bytes packet) { return {PayloadType::eap, wire::Eap{std::move(packet)}}; }
+
+// ---- responder ----
+
+void send_to_peer(Host& host, IkeSa& sa, const AuthExchange& exchange, Bytes packet) {
+  const wire::Payload payload = eap_payload(std::move(packet));
+  send_response(host, sa, ExchangeType::ike_auth, exchange.message_id, {&payload, 1});
+}
+
+std::string explain(const eap::Server& server, const eap::Refusal& refusal) {
+  return eap::explain(refusal, server.method(), server.user());
+}
+
+// Whether the user is one whom the connection takes.
+bool is_wanted_user(const IkeSa& sa, const eap::Server& server) {
+  const auto& wanted = sa.connection->remote.eap_id;
+  if (!wanted || wanted->is_any()) return true;
+  const auto claimed = parse_identity(server.identity());
+  return claimed && matches(*wanted, *claimed);
+}
+
+void finish_eap(Host& host, IkeSa& sa, AuthExchange& exchange, Bytes packet) {
+  const eap::Server& server = *exchange.eap_server;
+  const eap::Refusal unwanted{eap::Failure::no_such_user, "`eap_id` takes others"};
+  if (!is_wanted_user(sa, server))
+    return refuse_peer(host, sa, exchange.message_id, NotifyType::authentication_failed,
+                       trace::EapFailed{explain(server, unwanted)});
+  emit(host, sa,
+       trace::EapSucceeded{eap::to_string(*server.method()), eap::printable(server.user())});
+  exchange.eap_done = true;
+  sa.eap_user = std::string(server.user());
+  send_to_peer(host, sa, exchange, std::move(packet));
+}
+
+// The conversation goes on as its server says.
+void take_step(Host& host, IkeSa& sa, AuthExchange& exchange, eap::Step&& step) {
+  const eap::Server& server = *exchange.eap_server;
+  exchange.eap_refusal = step.refusal;
+  if (step.refusal && step.kind == eap::Step::Kind::send)
+    emit(host, sa, trace::EapAttemptRefused{explain(server, *step.refusal)});
+  switch (step.kind) {
+    case eap::Step::Kind::send:
+    case eap::Step::Kind::discard:  // every request has a response: the last one again
+      return send_to_peer(host, sa, exchange, std::move(step.packet));
+    case eap::Step::Kind::succeeded:
+      return finish_eap(host, sa, exchange, std::move(step.packet));
+    case eap::Step::Kind::failed:
+      emit(host, sa, trace::EapFailed{explain(server, *step.refusal)});
+      send_to_peer(host, sa, exchange, std::move(step.packet));
+      return close(sa, "failure");
+  }
+}
+
+// AUTH, after EAP has succeeded.
+void conclude_as_responder(Host& host, IkeSa& sa, const wire::Auth& auth, TimePoint now) {
+  const auto exchange = std::move(sa.in<EapAsked>()->exchange);
+  const auto refuse = [&](trace::Body&& why) {
+    refuse_peer(host, sa, exchange->message_id, NotifyType::authentication_failed, std::move(why));
+  };
+  auto proof = Authentication::verify_after_eap(host, sa, *exchange, auth);
+  if (!proof) return refuse(std::move(proof.error()));
+  exchange->peer = *proof;
+  auto ours = Authentication::sign_after_eap(host, sa, *exchange);
+  if (!ours) return refuse(std::move(ours.error()));
+  Payloads payloads;
+  payloads.emplace_back(PayloadType::auth, std::move(*ours));
+  establish_as_responder(host, sa, *exchange, std::move(payloads), now);
+}
+
+// ---- initiator ----
+
+std::string own_user(const IkeSa& sa) {
+  const auto& named = sa.connection->local.eap_id;
+  return user_name(named && !named->is_any() ? *named : sa.local_id);
+}
+
+void send_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, wire::Payload&& next,
+              TimePoint now) {
+  sa.state = EapSent{std::move(exchange)};
+  send_request(host, sa, ExchangeType::ike_auth, {&next, 1}, now);
+}
+
+// After EAP-Success.
+void send_own_auth(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, TimePoint now) {
+  const eap::Type method = *exchange->eap_peer->method();
+  emit(host, sa, trace::EapSucceeded{eap::to_string(method), eap::printable(sa.eap_user)});
+  const bool alone = sa.connection->remote.kind == AuthKind::eap;
+  if (alone && !eap::properties_of(method).safe_alone())
+    return fail_and_delete(host, sa, trace::EapNotSafeAlone{eap::to_string(method)}, now);
+  auto auth = Authentication::sign_after_eap(host, sa, *exchange);
+  if (!auth) return fail(host, sa, std::move(auth.error()));
+  exchange->eap_done = true;
+  send_eap(host, sa, std::move(exchange), {PayloadType::auth, std::move(*auth)}, now);
+}
+
+void answer_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const wire::Eap& eap,
+                TimePoint now) {
+  eap::Step step = exchange->eap_peer->receive(eap.data);
+  switch (step.kind) {
+    case eap::Step::Kind::send:
+      return send_eap(host, sa, std::move(exchange), eap_payload(std::move(step.packet)), now);
+    case eap::Step::Kind::succeeded:
+      return send_own_auth(host, sa, std::move(exchange), now);
+    case eap::Step::Kind::discard:
+      step.refusal = {eap::Failure::protocol_error, {}};
+      [[fallthrough]];
+    case eap::Step::Kind::failed:
+      return fail(
+          host, sa,
+          trace::EapFailed{eap::explain(*step.refusal, exchange->eap_peer->method(), sa.eap_user)});
+  }
+}
+
+}  // namespace
+
+void prepare_eap_server(Host& host, const IkeSa& sa, AuthExchange& exchange, const Inbound& in) {
+  eap::Server::Options options;
+  const eap::PasswordServer passwords{host.provider(), host.users(), host.date(in.now)};
+  for (const eap::Type type : methods_of(sa.connection->remote))
+    if (auto offer = eap::offer_password_server(type, passwords))
+      options.offers.push_back(std::move(*offer));
+  // Whom IKE's identity names, unless `eap_id` says to ask.
+  if (!sa.connection->remote.eap_id) options.identity = user_name(sa.remote_id);
+  exchange.peer_id = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
+  exchange.eap_server = std::make_unique<eap::Server>(host.provider(), std::move(options));
+}
+
+void ask_by_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof) {
+  eap::Step step = exchange->eap_server->begin();
+  if (step.kind != eap::Step::Kind::send)
+    return refuse_peer(
+        host, sa, exchange->message_id, NotifyType::authentication_failed,
+        trace::EapFailed{explain(*exchange->eap_server, step.refusal.value_or(eap::Refusal{}))});
+  proof.push_back(eap_payload(std::move(step.packet)));
+  send_response(host, sa, ExchangeType::ike_auth, exchange->message_id, proof);
+  sa.state = EapAsked{std::move(exchange)};
+}
+
+void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in) {
+  AuthExchange& exchange = *sa.in<EapAsked>()->exchange;
+  exchange.message_id = in.header.message_id;
+  const auto* eap = wire::find<wire::Eap>(in.payloads, PayloadType::eap);
+  const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
+  if (exchange.eap_done && auth) return conclude_as_responder(host, sa, *auth, in.now);
+  if (exchange.eap_done || !eap)
+    return refuse_peer(
+        host, sa, exchange.message_id, NotifyType::invalid_syntax,
+        trace::MalformedMessage{
+            ExchangeType::ike_auth, in.header.message_id, Reason::bad_order, 0,
+            exchange.eap_done ? "EAP is over, AUTH is due" : "no EAP in the middle of it"});
+  take_step(host, sa, exchange, exchange.eap_server->receive(eap->data));
+}
+
+void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in) {
+  const auto exchange = std::move(sa.in<EapAsked>()->exchange);
+  const eap::Refusal gave_up{eap::Failure::peer_gave_up, {}};
+  emit(host, sa,
+       trace::EapFailed{explain(*exchange->eap_server, exchange->eap_refusal.value_or(gave_up))});
+  send_response(host, sa, ExchangeType::informational, in.header.message_id, {});
+  close(sa, "peer");
+}
+
+bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads) {
+  return sa.connection->local.kind == AuthKind::eap &&
+         wire::find<wire::Eap>(payloads, PayloadType::eap) != nullptr;
+}
+
+void begin_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
+  exchange->peer.reset();  // until its last AUTH has shown that it is the one EAP has spoken with
+  const std::string name = own_user(sa);
+  const eap::User* user = host.users().find(name);
+  if (!user) return fail_and_delete(host, sa, trace::NoEapCredential{eap::printable(name)}, in.now);
+  eap::Peer::Options options;
+  options.identity = name;
+  for (const eap::Type type : methods_of(sa.connection->local))
+    if (auto offer = eap::offer_password_peer(type, host.provider(), name, user->password))
+      options.offers.push_back(std::move(*offer));
+  exchange->eap_peer = std::make_unique<eap::Peer>(std::move(options));
+  sa.eap_user = name;
+  answer_eap(host, sa, std::move(exchange), *wire::find<wire::Eap>(in.payloads, PayloadType::eap),
+             in.now);
+}
+
+void handle_eap_response(Host& host, IkeSa& sa, const Inbound& in) {
+  auto exchange = std::move(sa.in<EapSent>()->exchange);
+  const auto* eap = wire::find<wire::Eap>(in.payloads, PayloadType::eap);
+  const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth);
+  if (eap && !exchange->eap_done) return answer_eap(host, sa, std::move(exchange), *eap, in.now);
+  if (!auth || !exchange->eap_done) return accept_refusal(host, sa, *exchange, in);
+  auto proof = Authentication::verify_after_eap(host, sa, *exchange, *auth);
+  if (!proof) return fail_and_delete(host, sa, std::move(proof.error()), in.now);
+  exchange->peer = *proof;
+  establish_as_initiator(host, sa, *exchange, in);
+}
+
+}  // namespace culvert::ikev2

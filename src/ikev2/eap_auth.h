@@ -1,0 +1,38 @@
+// EAP inside IKE_AUTH, both roles: RFC 7296, 2.16; RFC 5998.
+//
+//   Initiator                                                  Responder
+//   HDR, SK{IDi, [N(EAP_ONLY_AUTHENTICATION)], [IDr],
+//           [SAi2, TSi, TSr]}                         -->
+//                                                     <--   HDR, SK{IDr, [CERT,] [AUTH,] EAP}
+//   HDR, SK{EAP}                                      -->
+//                                                     <--   HDR, SK{EAP}
+//                                    …
+//                                                     <--   HDR, SK{EAP(Success)}
+//   HDR, SK{AUTH}                                     -->
+//                                                     <--   HDR, SK{AUTH, [SAr2, TSi, TSr]}
+#pragma once
+
+#include "ikev2/channel.h"
+
+namespace culvert::ikev2 {
+
+// ---- responder ----
+
+// Prepares the conversation with a peer that has sent no AUTH.
+void prepare_eap_server(Host& host, const IkeSa& sa, AuthExchange& exchange, const Inbound& in);
+// Our first answer: who we are, what proves it (nothing where EAP alone has to), the first EAP
+// request. The SA moves to EapAsked.
+void ask_by_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof);
+void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in);
+// The peer ends it by an INFORMATIONAL request (RFC 7296, 2.21.2).
+void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in);
+
+// ---- initiator ----
+
+// True when a response holds an EAP payload that we are to answer.
+bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads);
+// The responder has shown who it is, or EAP will. The SA moves to EapSent.
+void begin_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in);
+void handle_eap_response(Host& host, IkeSa& sa, const Inbound& in);
+
+}  // namespace culvert::ikev2

@@ -1,0 +1,321 @@
+// Invariant: a peer's signature counts only with a certificate that says it is whom it claims to
+// be, and that a CA which the connection takes vouches for, now.
+#include "ikev2/signature_auth.h"
+
+#include <algorithm>
+
+#include "ikev2/authentication.h"
+#include "pki/identity_match.h"
+
+namespace culvert::ikev2 {
+namespace {
+
+using wire::AuthMethod;
+using wire::NotifyType;
+using wire::PayloadType;
+
+// CERTREQ lists at most so many CAs: a first message must not grow without bound.
+constexpr std::size_t kMaxRequestedCas = 64;
+
+// ---- which of our certificates ----
+
+bool can_sign(Host& host, const pki::CertificateRef& certificate) {
+  return certificate && certificate->key && host.credentials().key(certificate->key->key_id());
+}
+
+// The configured one whose key we have; without any, one that says who we are.
+pki::CertificateRef own_certificate(Host& host, const IkeSa& sa) {
+  const auto& configured = sa.connection->local.certs;
+  for (const CertificateData& one : configured)
+    if (auto certificate = host.credentials().parse(one.view()); can_sign(host, certificate))
+      return certificate;
+  if (!configured.empty()) return nullptr;
+  for (const auto& [id, key] : host.credentials().keys())
+    for (const auto& certificate : host.credentials().store().with_key_id(id))
+      if (can_sign(host, certificate) && pki::certifies(*certificate, sa.local_id))
+        return certificate;
+  return nullptr;
+}
+
+std::vector<SignatureHash> hashes_of(std::uint16_t set) {
+  std::vector<SignatureHash> hashes;
+  for (const SignatureHash hash : kAnnouncedHashes)
+    if (set & (1u << static_cast<unsigned>(hash))) hashes.push_back(hash);
+  return hashes;
+}
+
+// For a peer that does not know RFC 7427: RFC 7296, 3.8 and RFC 4754, 3.
+std::optional<SignaturePlan> older_plan(const PublicKey& key) {
+  switch (key.kind()) {
+    case KeyKind::rsa:
+      return SignaturePlan{AuthMethod::rsa_signature, {SignatureKind::rsa_pkcs1, Hash::sha1, 0}};
+    case KeyKind::ecdsa_p256:
+      return SignaturePlan{AuthMethod::ecdsa_256, {SignatureKind::ecdsa_raw, Hash::sha2_256, 0}};
+    case KeyKind::ecdsa_p384:
+      return SignaturePlan{AuthMethod::ecdsa_384, {SignatureKind::ecdsa_raw, Hash::sha2_384, 0}};
+    case KeyKind::ecdsa_p521:
+      return SignaturePlan{AuthMethod::ecdsa_521, {SignatureKind::ecdsa_raw, Hash::sha2_512, 0}};
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<SignaturePlan> plan_for(const PublicKey& key, std::uint16_t peer_hashes) {
+  if (peer_hashes == 0) return older_plan(key);
+  const auto scheme = choose_scheme({key.kind(), key.bits(), false}, hashes_of(peer_hashes));
+  if (!scheme) return std::nullopt;
+  return SignaturePlan{AuthMethod::digital_signature, *scheme};
+}
+
+// The first message | the other side's nonce | prf(SK_p, the ID payload): RFC 7296, 2.15.
+std::expected<Bytes, trace::Body> signed_octets(Host& host, const IkeSa& sa,
+                                                const AuthMaterial& material, Role signer,
+                                                const wire::Identification& id_payload) {
+  const bool i = signer == Role::initiator;
+  std::array<std::uint8_t, kMaxKeySize> mac;
+  const MutableBytes maced = MutableBytes(mac).first(*prf_size(sa.suite.prf));
+  if (auto done =
+          host.provider().prf(sa.suite.prf, material.sk_p[i ? 0 : 1], {id_payload.body()}, maced);
+      !done)
+    return std::unexpected(trace::InternalError{"prf", done.error().reason});
+  Bytes octets = i ? material.init_request : material.init_response;
+  append(octets, i ? material.nonce_r : material.nonce_i);
+  append(octets, maced);
+  return octets;
+}
+
+// ---- the peer's certificate ----
+
+std::vector<pki::CertificateRef> received_certificates(Host& host,
+                                                       std::span<const wire::Payload> payloads) {
+  std::vector<pki::CertificateRef> certificates;
+  for (const wire::Payload& payload : payloads) {
+    const auto* cert = std::get_if<wire::Cert>(&payload.body);
+    if (payload.type != PayloadType::cert || !cert ||
+        wire::CertEncoding{cert->encoding} != wire::CertEncoding::x509_signature)
+      continue;
+    if (certificates.size() == limits::kMaxReceivedCertificates) break;
+    if (auto parsed = pki::parse_certificate(host.provider(), cert->data))
+      certificates.push_back(std::move(*parsed));
+  }
+  return certificates;
+}
+
+// RFC 7296, 3.6: the first that the peer has sent; without any, those that we have of it.
+std::vector<pki::CertificateRef> candidates(Host& host, const IkeSa& sa,
+                                            std::span<const pki::CertificateRef> received) {
+  if (!received.empty()) return {received.front()};
+  std::vector<pki::CertificateRef> known;
+  for (const CertificateData& one : sa.connection->remote.certs)
+    if (auto certificate = host.credentials().parse(one.view())) known.push_back(certificate);
+  if (known.empty() && sa.remote_id.type == wire::IdType::der_asn1_dn)
+    known = host.credentials().store().with_subject(sa.remote_id.data);
+  return known;
+}
+
+bool is_one_of(Host& host, const std::vector<CertificateData>& configured,
+               const pki::Certificate& certificate) {
+  return std::ranges::any_of(configured, [&](const CertificateData& one) {
+    const auto parsed = host.credentials().parse(one.view());
+    return parsed && parsed->fingerprint == certificate.fingerprint;
+  });
+}
+
+std::optional<trace::Body> objection_to_identity(const IkeSa& sa,
+                                                 const pki::Certificate& certificate) {
+  if (pki::certifies(certificate, sa.remote_id)) return std::nullopt;
+  std::string proven;
+  for (const Identity& identity : pki::identities_of(certificate))
+    proven += (proven.empty() ? "" : ", ") + to_string(identity);
+  return trace::IdentityNotInCertificate{to_string(sa.remote_id), std::move(proven)};
+}
+
+pki::RevocationPolicy revocation_policy(Revocation revocation) {
+  switch (revocation) {
+    case Revocation::strict:
+      return pki::RevocationPolicy::strict;
+    case Revocation::if_uri:
+      return pki::RevocationPolicy::ifuri;
+    default:
+      return pki::RevocationPolicy::relaxed;
+  }
+}
+
+// A certificate that the connection names is trusted for what it is.
+std::optional<trace::Body> objection_to_path(Host& host, const IkeSa& sa,
+                                             const pki::CertificateRef& certificate,
+                                             std::span<const pki::CertificateRef> received,
+                                             TimePoint now) {
+  const AuthConfig& wanted = sa.connection->remote;
+  if (!wanted.certs.empty()) {
+    if (!is_one_of(host, wanted.certs, *certificate))
+      return trace::OtherCertificateWanted{pki::name_text(certificate->subject)};
+    if (certificate->is_valid_at(host.date(now))) return std::nullopt;
+  }
+  pki::PathOptions options;
+  options.now = host.date(now);
+  options.revocation = revocation_policy(wanted.revocation);
+  const auto path = host.credentials().check(certificate, received, options);
+  if (!path)
+    return trace::CertificateRefused{to_string(sa.remote_id), pki::to_sentence(path.error())};
+  const bool wanted_ca =
+      wanted.cacerts.empty() || std::ranges::any_of(path->certificates, [&](const auto& one) {
+        return is_one_of(host, wanted.cacerts, *one);
+      });
+  if (!wanted_ca)
+    return trace::OtherCaWanted{to_string(sa.remote_id),
+                                pki::name_text(path->certificates.back()->subject)};
+  return std::nullopt;
+}
+
+// ---- the peer's signature ----
+
+struct Signature {
+  SignatureScheme scheme;
+  ByteView octets;
+};
+
+// RFC 7427, 3: the length of the AlgorithmIdentifier, itself, the signature.
+std::optional<Signature> digital_signature(ByteView data) {
+  if (data.empty() || data.size() < 1u + data[0]) return std::nullopt;
+  const auto scheme = decode_scheme(data.subspan(1, data[0]));
+  if (!scheme) return std::nullopt;
+  return Signature{*scheme, data.subspan(1u + data[0])};
+}
+
+std::optional<Signature> signature_of(const wire::Auth& auth, const PublicKey& key) {
+  if (auth.method == AuthMethod::digital_signature) {
+    auto signature = digital_signature(auth.data);
+    // RFC 8247, 4: SHA-1 is not for these.
+    if (signature && signature->scheme.hash == Hash::sha1) return std::nullopt;
+    return signature;
+  }
+  const auto plan = older_plan(key);
+  if (!plan || plan->method != auth.method) return std::nullopt;
+  return Signature{plan->scheme, auth.data};
+}
+
+bool is_signature_method(AuthMethod method) {
+  return method == AuthMethod::digital_signature || method == AuthMethod::rsa_signature ||
+         method == AuthMethod::ecdsa_256 || method == AuthMethod::ecdsa_384 ||
+         method == AuthMethod::ecdsa_521;
+}
+
+}  // namespace
+
+std::expected<void, trace::Body> plan_signature(Host& host, const IkeSa& sa,
+                                                AuthExchange& exchange) {
+  const auto certificate = own_certificate(host, sa);
+  if (!certificate) return std::unexpected(trace::NoOwnCertificate{to_string(sa.local_id)});
+  auto plan = plan_for(*certificate->key, exchange.material.peer_hashes);
+  if (!plan)
+    return std::unexpected(
+        trace::NoCommonSignature{std::string(name_of(certificate->key->kind()))});
+  plan->key = certificate->key->key_id();
+  for (const auto& one : pki::chain_to_send(certificate, host.credentials().store()))
+    plan->chain.push_back(one);
+  exchange.plan = std::move(*plan);
+  return {};
+}
+
+std::expected<Bytes, trace::Body> octets_to_sign(Host& host, const IkeSa& sa,
+                                                 const AuthExchange& exchange) {
+  return signed_octets(host, sa, exchange.material, sa.role, exchange.own_id);
+}
+
+wire::Auth to_auth(const SignaturePlan& plan, ByteView signature) {
+  wire::Auth auth{plan.method, {}};
+  if (plan.method == AuthMethod::digital_signature) {
+    const Bytes algorithm = encode_scheme(plan.scheme);
+    auth.data.push_back(static_cast<std::uint8_t>(algorithm.size()));
+    append(auth.data, algorithm);
+  }
+  append(auth.data, signature);
+  return auth;
+}
+
+void add_certificates(const IkeSa& sa, const AuthExchange& exchange, Payloads& payloads) {
+  const SendCert send = sa.connection->send_cert;
+  if (send == SendCert::never || (send == SendCert::if_asked && !exchange.material.wants_cert))
+    return;
+  for (const auto& certificate : exchange.plan->chain)
+    payloads.emplace_back(PayloadType::cert,
+                          wire::Cert{static_cast<std::uint8_t>(wire::CertEncoding::x509_signature),
+                                     certificate->der});
+}
+
+std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
+                                                  const AuthMaterial& material,
+                                                  const wire::Identification& id_payload,
+                                                  const wire::Auth& auth,
+                                                  std::span<const wire::Payload> payloads,
+                                                  TimePoint now) {
+  if (!is_signature_method(auth.method))
+    return std::unexpected(wrong_method(sa, method_name(auth.method)));
+  const auto received = received_certificates(host, payloads);
+  const Role signer = sa.is_initiator() ? Role::responder : Role::initiator;
+  auto octets = signed_octets(host, sa, material, signer, id_payload);
+  if (!octets) return std::unexpected(std::move(octets.error()));
+  trace::Body why = trace::NoPeerCertificate{to_string(sa.remote_id)};
+  for (const auto& certificate : candidates(host, sa, received)) {
+    if (!certificate->key) {
+      why =
+          trace::BadSignature{to_string(sa.remote_id), "its key is of a kind or size that we lack"};
+      continue;
+    }
+    const auto signature = signature_of(auth, *certificate->key);
+    if (!signature || !host.provider().verify(*certificate->key, signature->scheme, {*octets},
+                                              signature->octets)) {
+      why = trace::BadSignature{to_string(sa.remote_id),
+                                signature ? "it does not fit its certificate's key"
+                                          : "it is of a kind that we do not take"};
+      continue;
+    }
+    auto objection = objection_to_identity(sa, *certificate);
+    if (!objection) objection = objection_to_path(host, sa, certificate, received, now);
+    if (!objection) return {};
+    why = std::move(*objection);
+  }
+  return std::unexpected(std::move(why));
+}
+
+void add_signature_hashes(Payloads& payloads) {
+  Bytes data;
+  Writer writer(data);
+  for (const SignatureHash hash : kAnnouncedHashes) writer.u16(static_cast<std::uint16_t>(hash));
+  payloads.push_back(make_notify(NotifyType::signature_hash_algorithms, std::move(data)));
+}
+
+std::uint16_t signature_hashes(std::span<const wire::Payload> payloads) {
+  std::uint16_t set = 0;
+  const auto* notify = wire::find_notify(payloads, NotifyType::signature_hash_algorithms);
+  Reader reader(notify ? ByteView(notify->data) : ByteView());
+  while (const auto hash = reader.u16())
+    if (*hash < 16) set = static_cast<std::uint16_t>(set | (1u << *hash));
+  return set;
+}
+
+void add_certificate_request(Host& host, const AuthConfig& peer, Payloads& payloads) {
+  std::vector<pki::CertificateRef> authorities;
+  for (const CertificateData& one : peer.cacerts)
+    if (auto certificate = host.credentials().parse(one.view()))
+      authorities.push_back(std::move(certificate));
+  if (peer.cacerts.empty()) authorities = host.credentials().store().authorities();
+  Bytes hashes;
+  std::size_t count = 0;
+  for (const auto& authority : authorities)
+    if (authority->key && count++ < kMaxRequestedCas) append(hashes, authority->key->spki_hash());
+  if (hashes.empty()) return;
+  payloads.emplace_back(PayloadType::certreq,
+                        wire::CertReq{static_cast<std::uint8_t>(wire::CertEncoding::x509_signature),
+                                      std::move(hashes)});
+}
+
+bool has_certificate_request(std::span<const wire::Payload> payloads) {
+  return std::ranges::any_of(payloads, [](const wire::Payload& payload) {
+    const auto* request = std::get_if<wire::CertReq>(&payload.body);
+    return request && wire::CertEncoding{request->encoding} == wire::CertEncoding::x509_signature;
+  });
+}
+
+}  // namespace culvert::ikev2

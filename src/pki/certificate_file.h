@@ -1,0 +1,14 @@
+// Files with certificates, before anybody has looked into them.
+#pragma once
+
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace culvert::pki {
+
+// The DER of all certificates of a PEM file in their order, or the file itself where it is DER.
+// not_found: a PEM file without certificates; else as read_pem().
+Result<std::vector<Bytes>> certificates_in(ByteView file);
+
+}  // namespace culvert::pki
