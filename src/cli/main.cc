@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "cli/commands.h"
+#include "cli/pki_command.h"
 
 namespace {
 
@@ -91,6 +92,7 @@ int run(int argc, char** argv) {
   add_questions(app, request);
   add_up_and_down(app, request);
   add_configuration(app, request);
+  cli::add_pki(app, {request.options, request.run});
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -12,12 +12,13 @@ Bytes extension(std::string_view id, ByteView value) {
 }
 
 Bytes entry(const RevokedEntry& revoked) {
+  const auto [when, reason] = revoked.revocation;
   // RFC 5280, 5.3.1: the reason is left out rather than called unspecified.
-  const Bytes reason =
-      revoked.reason == 0
-          ? Bytes{}
-          : der::sequence({extension(oid::kReasonCode, der::enumerated(revoked.reason))});
-  return der::sequence({der::integer(revoked.serial), der::time(revoked.date), reason});
+  Bytes extensions;
+  if (reason != RevocationReason::unspecified)
+    extensions = der::sequence(
+        {extension(oid::kReasonCode, der::enumerated(static_cast<std::uint8_t>(reason)))});
+  return der::sequence({der::integer(revoked.serial), der::time(when), extensions});
 }
 
 }  // namespace

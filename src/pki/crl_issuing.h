@@ -4,14 +4,14 @@
 #include <chrono>
 #include <vector>
 
+#include "pki/crl.h"
 #include "pki/issuing.h"
 
 namespace culvert::pki {
 
 struct RevokedEntry {
   Bytes serial;  // big-endian
-  std::chrono::sys_seconds date;
-  std::uint8_t reason = 0;  // CRLReason; 0: unspecified
+  Revocation revocation;
 };
 
 struct CrlContents {

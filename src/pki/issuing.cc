@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "crypto/openssl_handles.h"
+#include "pki/certificate.h"
 #include "pki/der_values.h"
 #include "pki/oid.h"
 
@@ -23,20 +24,17 @@ constexpr std::uint8_t kRfc822Name = der::context(1), kDnsName = der::context(2)
                        kDirectoryName = der::constructed_context(4), kUriName = der::context(6),
                        kIpAddress = der::context(7);
 
-// KeyUsage: RFC 5280, 4.2.1.3
-constexpr std::uint16_t kDigitalSignature = 1 << 0, kKeyCertSign = 1 << 5, kCrlSign = 1 << 6;
-
-std::string_view oid_of(Purpose purpose) {
+std::string_view oid_of(KeyPurpose purpose) {
   switch (purpose) {
-    case Purpose::server_auth:
+    case KeyPurpose::server_auth:
       return oid::kServerAuth;
-    case Purpose::client_auth:
+    case KeyPurpose::client_auth:
       return oid::kClientAuth;
-    case Purpose::ike_intermediate:
+    case KeyPurpose::ike_intermediate:
       return oid::kIkeIntermediate;
-    case Purpose::ocsp_signing:
+    case KeyPurpose::ocsp_signing:
       return oid::kOcspSigning;
-    case Purpose::smartcard_logon:
+    case KeyPurpose::smartcard_logon:
       return oid::kSmartcardLogon;
   }
   return {};
@@ -61,14 +59,15 @@ Bytes basic_constraints(const CertificateContents& contents) {
 }
 
 Bytes key_usage(const CertificateContents& contents) {
-  std::uint16_t bits = contents.ca ? kKeyCertSign | kCrlSign : kDigitalSignature;
+  std::uint16_t bits = kDigitalSignature;
+  if (contents.ca) bits = kKeyCertSign | kCrlSign;
   if (contents.crl_sign) bits |= kCrlSign;
   return der::named_bits(bits);
 }
 
 Bytes purposes(const CertificateContents& contents) {
   Bytes ids;
-  for (const Purpose purpose : contents.purposes) append(ids, der::oid(oid_of(purpose)));
+  for (const KeyPurpose purpose : contents.purposes) append(ids, der::oid(oid_of(purpose)));
   return der::sequence({ids});
 }
 
@@ -123,7 +122,7 @@ Bytes extensions(const CertificateContents& contents, const Issuer& issuer) {
   if (!contents.purposes.empty())
     append(all, extension(oid::kExtendedKeyUsage, false, purposes(contents)));
   // RFC 6960, 4.2.2.2.1: else whoever checks a responder would have to ask it about itself.
-  if (std::ranges::find(contents.purposes, Purpose::ocsp_signing) != contents.purposes.end())
+  if (std::ranges::find(contents.purposes, KeyPurpose::ocsp_signing) != contents.purposes.end())
     append(all, extension(oid::kOcspNoCheck, false, Bytes{0x05, 0x00}));
   if (!contents.crl_uris.empty())
     append(all,

@@ -24,7 +24,7 @@ Bytes uri_name(std::string_view uri);
 // For name constraints (4.2.1.10), which have prefixes of addresses.
 Bytes prefix_name(const Prefix& prefix);
 
-enum class Purpose : std::uint8_t {
+enum class KeyPurpose : std::uint8_t {
   server_auth,
   client_auth,
   ike_intermediate,
@@ -42,7 +42,7 @@ struct CertificateContents {
   bool ca = false;
   bool crl_sign = false;  // CAs have it in any case
   std::optional<std::uint8_t> path_length;
-  std::vector<Purpose> purposes;
+  std::vector<KeyPurpose> purposes;
   std::vector<std::string> crl_uris, ocsp_uris;
   std::vector<Bytes> permitted, excluded;  // name constraints: GeneralNames
   std::vector<Bytes> policies;             // DER OBJECT IDENTIFIERs

@@ -86,11 +86,12 @@ Bytes nonce_extensions(OCSP_REQUEST* request) {
 Bytes status_der(const CertificateStatus& status) {
   if (status.state == CertificateState::good) return der::element(der::context(0), {});
   if (status.state == CertificateState::unknown) return der::element(der::context(2), {});
-  const Bytes reason = status.reason == 0 ? Bytes{}
-                                          : der::element(der::constructed_context(0),
-                                                         {der::enumerated(status.reason)});
-  return der::element(der::constructed_context(1),
-                      {der::generalized_time(status.revoked_at), reason});
+  const auto [when, reason] = status.revocation;
+  Bytes why;
+  if (reason != RevocationReason::unspecified)
+    why = der::element(der::constructed_context(0),
+                       {der::enumerated(static_cast<std::uint8_t>(reason))});
+  return der::element(der::constructed_context(1), {der::generalized_time(when), why});
 }
 
 Bytes single_response(const Question& question, const StatusSource& source) {

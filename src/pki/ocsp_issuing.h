@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "pki/crl.h"
 #include "pki/issuing.h"
 
 namespace culvert::pki {
@@ -16,8 +17,7 @@ enum class CertificateState : std::uint8_t { good, revoked, unknown };
 
 struct CertificateStatus {
   CertificateState state = CertificateState::unknown;
-  std::chrono::sys_seconds revoked_at;  // when revoked
-  std::uint8_t reason = 0;              // CRLReason, when revoked
+  Revocation revocation;  // when revoked
 };
 
 // What is known of all certificates of the CA, and for how long that stays so.

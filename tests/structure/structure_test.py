@@ -140,6 +140,16 @@ class Prose(Rule):
                 missing = prose.unmentioned(sorted({*words, *options}), tree.text(manual))
                 self.assert_none([f"{manual} does not mention {word}" for word in missing])
 
+    def test_manual_of_pki_mentions_every_option(self):
+        path = harness.binary("culvert")
+        words = prose.subcommands_in_help(harness.run([path, "pki", "--help"]).stdout)
+        options = [option for word in words for option in
+                   prose.options_in_help(harness.run([path, "pki", word, "--help"]).stdout)]
+        page = "docs/man/culvert-pki.1"
+        missing = prose.unmentioned(sorted({*words, *options} - {"--uri", "--json"}),
+                                    tree.text(page))
+        self.assert_none([f"{page} does not mention {word}" for word in missing])
+
     def test_bad_samples(self):
         for line in ("see /wor" "k/x", "// TOD" "O: later", "/hom" "e/ann/x"):
             self.assertEqual(len(prose.violations("a.cc", line)), 1, line)

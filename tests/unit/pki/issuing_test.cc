@@ -72,7 +72,8 @@ TEST(Issuing, WhatWasAskedForIsInIt) {
   for (const char* name : {"moon.example.org", "192.0.2.1", "ann@example.org", "C=CH, CN=alias"})
     contents.subject_alt_names.push_back(*general_name(*parse_identity(name)));
   contents.subject_alt_names.push_back(uri_name("https://example.org/"));
-  contents.purposes = {Purpose::server_auth, Purpose::client_auth, Purpose::ike_intermediate};
+  contents.purposes = {KeyPurpose::server_auth, KeyPurpose::client_auth,
+                       KeyPurpose::ike_intermediate};
   contents.crl_uris = {"http://example.org/a.crl", "http://example.org/b.crl"};
   contents.ocsp_uris = {"http://ocsp.example.org/"};
   contents.policies = {*der::oid_from_text("1.3.6.1.4.1.32473.1")};
@@ -130,7 +131,7 @@ TEST(Issuing, SubjectAltNameIsCriticalWithoutSubject) {
 TEST(Issuing, ResponderNeedsNoCheckOfItself) {
   const TestAuthority ca;
   CertificateContents contents = TestAuthority::contents_for(ca.key, "CN=ocsp");
-  contents.purposes = {Purpose::ocsp_signing};
+  contents.purposes = {KeyPurpose::ocsp_signing};
   const auto certificate = parse_x509(ca.issue(contents));
   EXPECT_GE(X509_get_ext_by_NID(certificate.get(), NID_id_pkix_OCSP_noCheck, -1), 0);
 }

@@ -35,7 +35,8 @@ CrlHandle parse_crl(ByteView der) {
 TEST(CrlIssuing, SaysWhatIsRevokedSinceWhenAndWhy) {
   const TestAuthority ca;
   CrlContents contents{.number = 7, .this_update = kNow, .next_update = kNow + kYear};
-  contents.revoked = {{{0x12, 0x34}, kNow - kYear, 1}, {{0xff}, kNow, 0}};
+  contents.revoked = {{{0x12, 0x34}, {kNow - kYear, RevocationReason::key_compromise}},
+                      {{0xff}, {kNow}}};
   const auto der = issue_crl(contents, ca.issuer());
   ASSERT_TRUE(der);
   const auto crl = parse_crl(*der);
@@ -132,9 +133,11 @@ class Ocsp : public ::testing::Test {
   StatusSource source_{.status_of =
                            [](ByteView serial) {
                              if (equal(serial, Bytes{0x0a}))
-                               return CertificateStatus{CertificateState::good, {}, 0};
+                               return CertificateStatus{CertificateState::good, {}};
                              if (equal(serial, Bytes{0xbb}))  // with a leading zero in DER
-                               return CertificateStatus{CertificateState::revoked, kNow - kYear, 4};
+                               return CertificateStatus{
+                                   CertificateState::revoked,
+                                   {kNow - kYear, RevocationReason::superseded}};
                              return CertificateStatus{};
                            },
                        .this_update = kNow,
@@ -163,7 +166,7 @@ TEST_F(Ocsp, ADelegateSignsWithItsOwnCertificate) {
   const auto good = issued({0x0a}, ca_.key);
   const auto request = request_for({good.get()}, root_.get());
   for (const bool entitled : {true, false}) {
-    contents.purposes = {entitled ? Purpose::ocsp_signing : Purpose::server_auth};
+    contents.purposes = {entitled ? KeyPurpose::ocsp_signing : KeyPurpose::server_auth};
     const OcspSigner signer{ca_.certificate, key, scheme_of(key.kind()), key_id_of(key),
                             ca_.issue(contents)};
     EXPECT_EQ(verified(request.get(), signer) != nullptr, entitled);
