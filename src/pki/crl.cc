@@ -211,7 +211,7 @@ Result<CrlRef> parse_crl(Provider& provider, ByteView file) {
   auto crl = std::make_shared<Crl>();
   crl->der = TRY(der_of(file));
   CHECK_OK(read_list(*crl));
-  std::ranges::stable_sort(crl->entries, less, [&crl](const Crl::Entry& entry) {
+  std::ranges::sort(crl->entries, less, [&crl](const Crl::Entry& entry) {
     return ByteView(crl->der).subspan(entry.serial_at, entry.serial_size);
   });
   crl->entries.shrink_to_fit();

@@ -48,7 +48,7 @@ std::vector<CertificateRef> TrustStore::with_subject(ByteView name) const {
   std::vector<CertificateRef> found;
   const auto [begin, end] = by_subject_.equal_range(name_key(name));
   for (auto at = begin; at != end; ++at) found.push_back(at->second);
-  std::ranges::stable_partition(
+  std::ranges::partition(
       found, [this](const CertificateRef& certificate) { return is_trusted(*certificate); });
   return found;
 }

@@ -169,7 +169,7 @@ int match_dn(const Identity& pattern, const Identity& identity) {
   auto wanted = decode_name(pattern.data);
   auto name = decode_name(identity.data);
   if (!wanted || !name || wanted->size() != name->size()) return 0;
-  std::ranges::stable_partition(*wanted, [](const NameAttribute& a) { return !a.is_wildcard(); });
+  std::ranges::partition(*wanted, [](const NameAttribute& a) { return !a.is_wildcard(); });
   int wildcards = 0;
   for (const NameAttribute& a : *wanted) {
     const auto at = std::ranges::find_if(*name, [&a](const NameAttribute& b) {
