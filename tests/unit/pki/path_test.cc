@@ -1,6 +1,9 @@
 #include "pki/path.h"
 
+#include "crypto/private_key.h"
 #include "files.h"
+#include "pki/issuing.h"
+#include "policy/distinguished_name.h"
 
 namespace culvert::pki {
 namespace {
@@ -160,6 +163,36 @@ TEST_F(PathTest, LongChainsEnd) {
                 .check(chain->front(), *chain, options_)
                 ->certificates.size(),
             11u);
+}
+
+// Strangers' CAs that all issued each other: there are more ways through them than can be walked.
+TEST_F(PathTest, MeshesOfCasEnd) {
+  constexpr std::size_t kCas = 7;
+  std::vector<PrivateKey> keys;
+  for (std::size_t i = 0; i < kCas; ++i)
+    keys.push_back(std::move(*PrivateKey::generate(KeyKind::ed25519)));
+  const auto name = [](std::size_t i) { return *encode_name("CN=mesh " + std::to_string(i)); };
+  const auto issued = [&](std::size_t subject, std::size_t issuer, bool ca) {
+    CertificateContents contents;
+    contents.serial = {1};
+    contents.subject = name(subject);
+    contents.public_key = keys[subject].spki();
+    contents.not_before = day(2026);
+    contents.not_after = day(2040);
+    contents.ca = ca;
+    const auto der =
+        issue_certificate(contents, {name(issuer), {}, keys[issuer], {SignatureKind::ed25519, {}}});
+    return *parse_certificate(*provider_, *der);
+  };
+  std::vector<CertificateRef> mesh;
+  for (std::size_t i = 0; i < kCas; ++i)
+    for (std::size_t j = 0; j < kCas; ++j)
+      if (i != j) mesh.push_back(issued(i, j, true));
+  trust("root");
+  const auto outcome = PathChecker(*provider_, store_, signatures_, revocations_)
+                           .check(issued(0, 1, false), mesh, options_);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().problem, PathProblem::chain_too_long);
 }
 
 TEST_F(PathTest, OneVerificationForEachLoginOnceTheCasAreKnown) {
