@@ -76,6 +76,8 @@ void list_ike(const IkeSaStatus& sa, TimePoint now, Section& to) {
       .add("remote-host", sa.remote.address.to_string())
       .add("remote-port", fmt::format("{}", sa.remote.port))
       .add("remote-id", sa.remote_id);
+  if (!sa.local_eap_id.empty()) to.add("local-eap-id", sa.local_eap_id);
+  if (!sa.remote_eap_id.empty()) to.add("remote-eap-id", sa.remote_eap_id);
   add_condition("initiator", sa.initiator, to);
   to.add("initiator-spi", fmt::format("{:016x}", sa.spi_i))
       .add("responder-spi", fmt::format("{:016x}", sa.spi_r));

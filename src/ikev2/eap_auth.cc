@@ -110,11 +110,6 @@ void conclude_as_responder(Host& host, IkeSa& sa, const wire::Auth& auth, TimePo
 
 // ---- initiator ----
 
-std::string own_user(const IkeSa& sa) {
-  const auto& named = sa.connection->local.eap_id;
-  return user_name(named && !named->is_any() ? *named : sa.local_id);
-}
-
 void send_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, wire::Payload&& next,
               TimePoint now) {
   sa.state = EapSent{std::move(exchange)};
@@ -201,6 +196,11 @@ void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in) {
   close(sa, "peer");
 }
 
+std::string own_eap_user(const IkeSa& sa) {
+  const auto& named = sa.connection->local.eap_id;
+  return user_name(named && !named->is_any() ? *named : sa.local_id);
+}
+
 bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads) {
   return sa.connection->local.kind == AuthKind::eap &&
          wire::find<wire::Eap>(payloads, PayloadType::eap) != nullptr;
@@ -208,7 +208,7 @@ bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads) {
 
 void begin_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
   exchange->peer.reset();  // until its last AUTH has shown that it is the one EAP has spoken with
-  const std::string name = own_user(sa);
+  const std::string& name = sa.eap_user;
   const eap::User* user = host.users().find(name);
   if (!user) return fail_and_delete(host, sa, trace::NoEapCredential{eap::printable(name)}, in.now);
   eap::Peer::Options options;
@@ -217,7 +217,6 @@ void begin_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, co
     if (auto offer = eap::offer_password_peer(type, host.provider(), name, user->password))
       options.offers.push_back(std::move(*offer));
   exchange->eap_peer = std::make_unique<eap::Peer>(std::move(options));
-  sa.eap_user = name;
   answer_eap(host, sa, std::move(exchange), *wire::find<wire::Eap>(in.payloads, PayloadType::eap),
              in.now);
 }

@@ -29,6 +29,8 @@ void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in);
 
 // ---- initiator ----
 
+// Who we are by EAP: `eap_id`, else IKE's identity.
+std::string own_eap_user(const IkeSa& sa);
 // True when a response holds an EAP payload that we are to answer.
 bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads);
 // The responder has shown who it is, or EAP will. The SA moves to EapSent.

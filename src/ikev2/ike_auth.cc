@@ -151,6 +151,7 @@ void begin_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& material, TimePoint no
   sa.local_id = own_identity(sa);
   const Identity& wanted = sa.connection->remote.id;
   sa.remote_id = is_pattern(wanted) ? identity_of(sa.remote.address) : wanted;
+  if (sa.connection->local.kind == AuthKind::eap) sa.eap_user = own_eap_user(sa);
   auto exchange = std::make_unique<AuthExchange>();
   exchange->material = std::move(material);
   exchange->own_id = to_wire(sa.local_id);

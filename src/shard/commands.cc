@@ -205,7 +205,7 @@ IkeSa* Shard::Impl::find_newer(const IkeSa& old) {
     IkeSa* sa = sas_.get(at->second);
     if (sa && sa->in<ikev2::Established>() && is_younger(*sa, old) && !sa->rekeyed &&
         !sas_.get(sa->rival_of) && !ikev2::is_closing(*sa) && sa->superseded_at == kNever &&
-        sa->connection->name == old.connection->name && sa->remote_id == old.remote_id)
+        sa->connection->name == old.connection->name && is_same_peer(*sa, old))
       return sa;
   }
   return nullptr;

@@ -207,6 +207,7 @@ class Shard::Impl final : public ikev2::Host {
   using NameIndex = std::set<std::pair<std::uint64_t, SaHandle>>;
   static std::uint64_t key_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
   static std::uint64_t identity_key(const IkeSa& sa);
+  static bool is_same_peer(const IkeSa& one, const IkeSa& other);
 
   struct Tracker {
     std::uint32_t parts = 0;

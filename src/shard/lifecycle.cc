@@ -123,6 +123,7 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.connection = old.connection;
   sa.local_id = old.local_id;
   sa.remote_id = old.remote_id;
+  sa.eap_user = old.eap_user;
   sa.nat_local = old.nat_local;
   sa.nat_remote = old.nat_remote;
   sa.nat_fake = old.nat_fake;
@@ -158,7 +159,13 @@ bool Shard::Impl::unindex_half_open(const IkeSa& sa) {
 }
 
 std::uint64_t Shard::Impl::identity_key(const IkeSa& sa) {
-  return identity_pair_key(sa.local_id, sa.remote_id);
+  return identity_pair_key(sa.local_id, sa.remote_id) ^ key_of(sa.eap_user);
+}
+
+// Where EAP says who it is, IKE's identity alone is anybody's claim.
+bool Shard::Impl::is_same_peer(const IkeSa& one, const IkeSa& other) {
+  return one.local_id == other.local_id && one.remote_id == other.remote_id &&
+         one.eap_user == other.eap_user;
 }
 
 void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
@@ -172,7 +179,7 @@ void Shard::Impl::authenticated(IkeSa& sa, bool initial_contact) {
       if (!replace && seen == kMostAlike) break;
       IkeSa* other = sas_.get(at->second);
       if (!other || sa.replaces == at->second) continue;
-      if (other->local_id != sa.local_id || other->remote_id != sa.remote_id) continue;
+      if (!is_same_peer(*other, sa)) continue;
       if (crossed(sa, *other))
         settle_crossed(sa, *other);
       else if (replace)

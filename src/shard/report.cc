@@ -66,6 +66,8 @@ IkeSaStatus ike_status_of(const IkeSa& sa) {
     status.name = sa.connection->name;
     status.if_id_in = sa.connection->if_id_in;
     status.if_id_out = sa.connection->if_id_out;
+    if (sa.connection->local.kind == AuthKind::eap) status.local_eap_id = sa.eap_user;
+    if (sa.connection->remote.kind == AuthKind::eap) status.remote_eap_id = sa.eap_user;
   }
   status.unique_id = sa.unique_id;
   status.state = state_name(sa);

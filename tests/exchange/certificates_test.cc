@@ -327,6 +327,34 @@ TEST_F(EapTest, BringsATunnelUpWithEveryMethod) {
   }
 }
 
+// Carol may say in IDi that she is dave; his IKE SA is none of hers.
+TEST_F(EapTest, AClaimInIkesIdentityEndsNobodyElsesSa) {
+  add_user(pair.a, "secret");
+  add_user(pair.b, "secret");
+  load();
+  initiate(pair);
+  pair.pass(1s);
+  ASSERT_TRUE(is_up());
+  // Another host, which has never heard of that IKE SA, logs in as another user under its identity.
+  Pair other({}, {}, "192.0.2.1", "192.0.2.2");
+  other.a.load_psk("x", "the server's key", {}, pair.now);
+  eap::User dave;
+  dave.name = "dave";
+  dave.password = eap::ClearPassword{SecretBytes(as_bytes("his own"))};
+  pair.b.shard->command(LoadUser{{"dave", eap::clone(dave.password)}}, pair.now);
+  other.a.shard->command(LoadUser{std::move(dave)}, pair.now);
+  ConnectionConfig client = site(true);
+  client.local.kind = AuthKind::eap;
+  client.local.eap_id = *parse_identity("keyid:dave");
+  client.unique = Unique::replace;
+  std::swap(pair.a.shard, other.a.shard);
+  pair.a.load(client, pair.now);
+  initiate(pair, "net", 2);
+  pair.pass(1s);
+  EXPECT_EQ(pair.b.shard->statistics().ike_sas, 2u);
+  std::swap(pair.a.shard, other.a.shard);
+}
+
 TEST_F(EapTest, SurvivesTheLossOfAnyOneMessage) {
   add_user(pair.a, "secret");
   add_user(pair.b, "secret");
