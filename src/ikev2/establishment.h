@@ -19,8 +19,7 @@ void establish_as_responder(Host& host, IkeSa& sa, const AuthExchange& exchange,
 
 // ---- initiator ----
 
-// IDi (with what goes with it) or AUTH alone, and the CHILD SA that we want: completes our first
-// request.
+// The CHILD SA that we want, at the end of our first request.
 void add_first_child(Host& host, IkeSa& sa, AuthExchange& exchange, Payloads& payloads);
 void fail(Host& host, IkeSa& sa, trace::Body&& why);
 // The responder takes us for authenticated, but our side says no: tell it.

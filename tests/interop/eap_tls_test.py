@@ -84,4 +84,4 @@ class Tunnels(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()
