@@ -250,6 +250,11 @@ struct AuthPending {
   std::unique_ptr<AuthExchange> exchange;
   JobId job;
 };
+// The next EAP packet is being made elsewhere: by an AAA server, or with a signature of ours.
+struct EapPending {
+  std::unique_ptr<AuthExchange> exchange;
+  JobId job;
+};
 struct Established {
   PeerAuthenticated proof;
   InFlight in_flight;
@@ -259,8 +264,8 @@ struct Closed {
   // "us", "peer", "timeout", "failure", "replacement", "restart of the peer" or "shutdown"
   std::string_view by;
 };
-using State =
-    std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending, Established, Closed>;
+using State = std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending, EapPending,
+                           Established, Closed>;
 
 // A request of ours without its answer (RFC 7296, 2.1).
 struct Outstanding {
