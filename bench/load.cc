@@ -1,7 +1,7 @@
-// Many initiators behind one address: sets up COUNT IKE SAs (PSK, X25519, one CHILD SA each) with a
+// Many initiators behind one address: sets up COUNT IKE SAs (X25519, one CHILD SA each) with a
 // responder over real sockets, a bounded number at a time, and leaves them up.
-// `bench_load LOCAL REMOTE COUNT`; the responder's key is "bench". Prints what came up; the
-// responder's cost is for the caller to read from its process.
+// `bench_load LOCAL REMOTE COUNT [CERT KEY CA]`; without certificates the key of both sides is
+// "bench". Prints what came up; the responder's cost is for the caller to read from its process.
 #include <arpa/inet.h>
 #include <fmt/core.h>
 #include <poll.h>
@@ -12,8 +12,12 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "crypto/openssl_provider.h"
+#include "crypto/private_key.h"
+#include "pki/certificate_file.h"
 #include "shard/shard.h"
 
 namespace culvert {
@@ -62,6 +66,31 @@ class Socket {
   int fd_;
 };
 
+// All initiators have the same certificate.
+struct Enrolment {
+  PrivateKey key;
+  pki::CertificateRef certificate, ca;
+};
+
+Bytes contents(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  return Bytes(std::istreambuf_iterator<char>(file), {});
+}
+
+pki::CertificateRef read_certificate(const char* path, Provider& provider) {
+  const auto found = pki::certificates_in(contents(path));
+  if (!found || found->empty()) return nullptr;
+  return pki::parse_certificate(provider, found->front()).value_or(nullptr);
+}
+
+std::optional<Enrolment> read_enrolment(char** files, Provider& provider) {
+  auto key = PrivateKey::load(contents(files[1]));
+  auto certificate = read_certificate(files[0], provider);
+  auto ca = read_certificate(files[2], provider);
+  if (!key || !certificate || !ca) return std::nullopt;
+  return Enrolment{std::move(*key), std::move(certificate), std::move(ca)};
+}
+
 ConnectionConfig connection(std::uint32_t number, const IpAddress& local, const IpAddress& remote) {
   const auto single = [](const IpAddress& ip) {
     return AddressPattern{AddressPattern::Kind::range, ip, ip, {}};
@@ -83,16 +112,26 @@ ConnectionConfig connection(std::uint32_t number, const IpAddress& local, const 
 
 class Load {
  public:
-  Load(const IpAddress& local, const IpAddress& remote, std::uint32_t count)
+  // `provider` and `enrolment` outlive this; without an enrolment both sides use the key "bench".
+  Load(const IpAddress& local, const IpAddress& remote, std::uint32_t count, Provider& provider,
+       const Enrolment* enrolment)
       : local_(local),
         remote_(remote),
         count_(count),
         ike_(local, kIkePort),
-        nat_(local, kNatPort) {
+        nat_(local, kNatPort),
+        enrolment_(enrolment),
+        shard_(options(), provider) {
     SharedSecret psk;
     psk.id = "bench";
     psk.secret = SecretBytes(as_bytes("bench"));
     shard_.command(LoadSecret{std::move(psk)}, now());
+    if (!enrolment_) return;
+    const auto date = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+    shard_.command(SetDate{date}, now());
+    shard_.command(LoadCertificate{enrolment_->ca, true}, now());
+    shard_.command(LoadCertificate{enrolment_->certificate, false}, now());
+    shard_.command(LoadKey{enrolment_->certificate->key}, now());
   }
 
   int run() {
@@ -110,11 +149,30 @@ class Load {
 
  private:
   static TimePoint now() { return TimePoint(std::chrono::steady_clock::now().time_since_epoch()); }
+  static ShardOptions options() {
+    ShardOptions made;
+    made.ike_port = kIkePort;
+    made.nat_t_port = kNatPort;
+    return made;
+  }
   void start(std::uint32_t number) {
-    auto made = std::make_shared<const ConnectionConfig>(connection(number, local_, remote_));
-    const std::string name = made->name;
-    shard_.command(LoadConnection{std::move(made)}, now());
+    ConnectionConfig made = connection(number, local_, remote_);
+    if (enrolment_) use_certificates(made);
+    const std::string name = made.name;
+    shard_.command(LoadConnection{std::make_shared<const ConnectionConfig>(std::move(made))},
+                   now());
     shard_.command(Initiate{{number + 1}, name, "net"}, now());
+  }
+  void use_certificates(ConnectionConfig& connection) const {
+    connection.local.kind = connection.remote.kind = AuthKind::pubkey;
+    connection.local.id = {wire::IdType::der_asn1_dn, to_bytes(enrolment_->certificate->subject)};
+    connection.unique = Unique::never;
+  }
+  void sign(const MakeSignature& wanted) {
+    MadeSignature made;
+    if (auto signature = enrolment_->key.sign(wanted.scheme, {wanted.octets}))
+      made.signature = std::move(*signature);
+    shard_.complete(wanted.job, std::move(made), now());
   }
   TimePoint drain() {
     for (;;) {
@@ -125,6 +183,7 @@ class Load {
         up_ += finished->success;
         if (!finished->success) fmt::print("{}\n", finished->explanation);
       }
+      if (const auto* wanted = std::get_if<MakeSignature>(&output)) sign(*wanted);
       if (const auto* transmit = std::get_if<Transmit>(&output)) send(*transmit);
     }
   }
@@ -153,26 +212,29 @@ class Load {
   IpAddress local_, remote_;
   std::uint32_t count_, started_ = 0, done_ = 0, up_ = 0;
   Socket ike_, nat_;
-  std::unique_ptr<Provider> provider_ = make_openssl_provider();
-  ShardOptions options_ = [] {
-    ShardOptions options;
-    options.ike_port = kIkePort;
-    options.nat_t_port = kNatPort;
-    return options;
-  }();
-  Shard shard_{options_, *provider_};
+  const Enrolment* enrolment_;
+  Shard shard_;
 };
 
 }  // namespace
 }  // namespace culvert
 
 int main(int argc, char** argv) {
-  const auto local = culvert::IpAddress::parse(argc == 4 ? argv[1] : "");
-  const auto remote = culvert::IpAddress::parse(argc == 4 ? argv[2] : "");
-  const long count = argc == 4 ? std::strtol(argv[3], nullptr, 10) : 0;
+  const bool complete = argc == 4 || argc == 7;
+  const auto local = culvert::IpAddress::parse(complete ? argv[1] : "");
+  const auto remote = culvert::IpAddress::parse(complete ? argv[2] : "");
+  const long count = complete ? std::strtol(argv[3], nullptr, 10) : 0;
   if (!local || !remote || !local->is_v4() || count < 1 || count > 1'000'000) {
-    fmt::print("usage: bench_load LOCAL REMOTE COUNT (IPv4)\n");
+    fmt::print("usage: bench_load LOCAL REMOTE COUNT [CERT KEY CA] (IPv4)\n");
     return 2;
   }
-  return culvert::Load(*local, *remote, static_cast<std::uint32_t>(count)).run();
+  const auto provider = culvert::make_openssl_provider();
+  std::optional<culvert::Enrolment> enrolment;
+  if (argc == 7) {
+    enrolment = culvert::read_enrolment(argv + 4, *provider);
+    if (!enrolment) return fmt::print("a file holds no certificate or no key\n"), 2;
+  }
+  return culvert::Load(*local, *remote, static_cast<std::uint32_t>(count), *provider,
+                       enrolment ? &*enrolment : nullptr)
+      .run();
 }

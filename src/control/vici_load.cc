@@ -11,6 +11,8 @@
 #include "base/nearest.h"
 #include "control/vici_options.h"
 #include "control/vici_values.h"
+#include "crypto/openssl_provider.h"
+#include "pki/certificate.h"
 
 namespace culvert::vici {
 
@@ -176,11 +178,20 @@ std::expected<void, std::string> load_auth(const std::string& path, const Sectio
   return {};
 }
 
+// Without an id we are the subject of our certificate, as with charon.
+void name_after_certificate(AuthConfig& local) {
+  if (!local.id.is_any() || local.kind != AuthKind::pubkey || local.certs.empty()) return;
+  const auto provider = make_openssl_provider();
+  if (const auto parsed = pki::parse_certificate(*provider, local.certs.front().view()))
+    local.id = {wire::IdType::der_asn1_dn, to_bytes((*parsed)->subject)};
+}
+
 // pass and drop policies are nobody's: a connection that has nothing else needs no authentication.
 void finish_both(const std::optional<AuthDraft>& local, const std::optional<AuthDraft>& remote,
                  ConnectionConfig& config) {
   if (config.has_only_shunts() && !local && !remote) return;
   config.local = local.value_or(AuthDraft{}).config;
+  name_after_certificate(config.local);
   config.remote = remote.value_or(AuthDraft{}).config;
 }
 

@@ -12,6 +12,20 @@ std::string proposals_text(const std::vector<Proposal>& proposals) {
   return text;
 }
 
+// Why our own proof may not have convinced it.
+std::string_view doubt(AuthKind kind) {
+  switch (kind) {
+    case AuthKind::pubkey:
+      return "it does not trust our certificate; compare identities and CAs";
+    case AuthKind::eap:
+      return "it does not want EAP from us; compare identities and methods";
+    case AuthKind::psk:
+    case AuthKind::null:
+      break;
+  }
+  return "the pre-shared keys differ; compare identities and keys";
+}
+
 std::string meaning(const IkeSa& sa, NotifyType type, wire::ExchangeType exchange,
                     const ChildConfig* child) {
   switch (type) {
@@ -24,8 +38,8 @@ std::string meaning(const IkeSa& sa, NotifyType type, wire::ExchangeType exchang
              "); compare `esp` on both sides";
     case NotifyType::authentication_failed:
       return "it knows no connection for our identity " + to_string(sa.local_id) +
-             " (and its own " + to_string(sa.remote_id) +
-             "), or the pre-shared keys differ; compare identities and keys";
+             " (and its own " + to_string(sa.remote_id) + "), or " +
+             std::string(doubt(sa.connection->local.kind));
     case NotifyType::ts_unacceptable:
       if (!child) return "the traffic selectors do not overlap";
       return "it has no tunnel for " + to_string(resolve(child->local, sa.local.address)) +

@@ -1,6 +1,7 @@
-// Owns what is known of one certificate. libcrypto says whether it is one, and decodes the
-// extensions; the parts that signatures and comparisons need are taken from the octets as they
-// came, which libcrypto does not keep. Invariant: every view points into `der`.
+// Owns what is known of one certificate. Its frame is read here, from the octets as they came,
+// which signatures and comparisons need; libcrypto decodes names, algorithms and extensions. It is
+// not asked for the whole, because it would then look for a decoder of the key each time, which
+// takes longer than all the rest. Invariant: every view points into `der`.
 #include "pki/certificate.h"
 
 #include <fmt/format.h>
@@ -22,37 +23,122 @@
 namespace culvert::pki {
 namespace {
 
-using X509Handle = openssl::Handle<X509, X509_free>;
+using Extensions = openssl::Handle<X509_EXTENSIONS, [](X509_EXTENSIONS* extensions) {
+  sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+}>;
 
-std::unexpected<Error> malformed() { return fail(Fault::peer_misbehaved, Reason::bad_value); }
+std::unexpected<Error> malformed() {
+  return openssl::failed(Fault::peer_misbehaved, Reason::bad_value);
+}
 
-// TBSCertificate, RFC 5280, 4.1, up to the key.
-Result<> read_body(Certificate& to, ByteView body, ByteView outer_algorithm) {
-  Reader reader(body);
-  Reader version = reader;
-  if (TRY(der::read(version)).tag == der::constructed_context(0)) reader = version;
-  to.serial = TRY(der::read(reader, der::kInteger)).value;
-  // RFC 5280, 4.1.1.2: the algorithm outside is the one that the signature covers.
-  if (!equal(TRY(der::read(reader, der::kSequence)).whole, outer_algorithm)) return malformed();
-  to.issuer = TRY(der::read(reader, der::kSequence)).whole;
+// One element of the type that `decode` knows.
+template <auto Decode, auto Free>
+Result<ByteView> read_decodable(Reader& reader) {
+  const ByteView whole = TRY(der::read(reader, der::kSequence)).whole;
+  const unsigned char* at = whole.data();
+  const auto* end = whole.data() + whole.size();
+  auto* object = Decode(nullptr, &at, static_cast<long>(whole.size()));
+  const bool sound = object != nullptr && at == end;
+  Free(object);
+  if (!sound) return malformed();
+  return whole;
+}
+Result<ByteView> read_name(Reader& reader) {
+  return read_decodable<d2i_X509_NAME, X509_NAME_free>(reader);
+}
+Result<ByteView> read_algorithm(Reader& reader) {
+  return read_decodable<d2i_X509_ALGOR, X509_ALGOR_free>(reader);
+}
+
+// X.690, 8.3.2: at least one octet, and no more than are needed.
+Result<ByteView> read_integer(Reader& reader) {
+  const ByteView value = TRY(der::read(reader, der::kInteger)).value;
+  if (value.empty()) return malformed();
+  if (value.size() > 1 &&
+      ((value[0] == 0x00 && value[1] < 0x80) || (value[0] == 0xff && value[1] >= 0x80)))
+    return malformed();
+  return value;
+}
+
+// X.690, 8.6.2: first the number of unused bits, then the bits.
+Result<> check_bits(ByteView value) {
+  if (value.empty() || value[0] > (value.size() == 1 ? 0 : 7)) return malformed();
+  return {};
+}
+
+// Whether the next element has the tag; it is then read.
+Result<std::optional<ByteView>> read_optional(Reader& reader, std::uint8_t tag) {
+  if (reader.empty()) return std::nullopt;
+  Reader next = reader;
+  const auto element = TRY(der::read(next));
+  if (element.tag != tag) return std::nullopt;
+  reader = next;
+  return element.value;
+}
+
+Result<> read_version(Reader& reader) {
+  const auto version = TRY(read_optional(reader, der::constructed_context(0)));
+  if (!version) return {};
+  Reader inner(*version);
+  CHECK_OK(read_integer(inner));
+  return inner.empty() ? Result<>{} : malformed();
+}
+
+Result<> read_validity(Reader& reader, Certificate& to) {
   Reader validity(TRY(der::read(reader, der::kSequence)).value);
   to.not_before = TRY(read_time(validity));
   to.not_after = TRY(read_time(validity));
-  to.subject = TRY(der::read(reader, der::kSequence)).whole;
-  to.spki = TRY(der::read(reader, der::kSequence)).whole;
+  return validity.empty() ? Result<>{} : malformed();
+}
+
+Result<> read_key(Reader& reader, Certificate& to) {
+  const auto spki = TRY(der::read(reader, der::kSequence));
+  Reader inner(spki.value);
+  CHECK_OK(read_algorithm(inner));
+  const ByteView bits = TRY(der::read(inner, der::kBitString)).value;
+  CHECK_OK(check_bits(bits));
+  if (!inner.empty()) return malformed();
+  to.spki = spki.whole;
   return {};
+}
+
+Result<> read_tail(Reader& reader, Certificate& to) {
+  for (const std::uint8_t unique_id : {1, 2})  // nobody uses them
+    if (const auto bits = TRY(read_optional(reader, der::context(unique_id))))
+      CHECK_OK(check_bits(*bits));
+  const auto tagged = TRY(read_optional(reader, der::constructed_context(3)));
+  if (!reader.empty()) return malformed();
+  if (!tagged) return {};
+  const unsigned char* at = tagged->data();
+  const Extensions extensions(d2i_X509_EXTENSIONS(nullptr, &at, static_cast<long>(tagged->size())));
+  if (!extensions || at != tagged->data() + tagged->size()) return malformed();
+  return read_extensions(*extensions, to);
+}
+
+// TBSCertificate, RFC 5280, 4.1.
+Result<> read_body(Certificate& to, ByteView body, ByteView outer_algorithm) {
+  Reader reader(body);
+  CHECK_OK(read_version(reader));
+  to.serial = TRY(read_integer(reader));
+  // RFC 5280, 4.1.1.2: the algorithm outside is the one that the signature covers.
+  if (!equal(TRY(read_algorithm(reader)), outer_algorithm)) return malformed();
+  to.issuer = TRY(read_name(reader));
+  CHECK_OK(read_validity(reader, to));
+  to.subject = TRY(read_name(reader));
+  CHECK_OK(read_key(reader, to));
+  return read_tail(reader, to);
 }
 
 Result<> read_frame(Certificate& to) {
   Reader reader(TRY(der::read_only(to.der, der::kSequence)).value);
   const auto tbs = TRY(der::read(reader, der::kSequence));
-  const auto algorithm = TRY(der::read(reader, der::kSequence));
+  const ByteView algorithm = TRY(read_algorithm(reader));
   const auto signature = TRY(der::read(reader, der::kBitString));
   if (!reader.empty() || signature.value.empty() || signature.value[0] != 0) return malformed();
   to.tbs = tbs.whole;
   to.signature = signature.value.subspan(1);
-  if (const auto scheme = decode_scheme(algorithm.whole)) to.scheme = *scheme;
-  return read_body(to, tbs.value, algorithm.whole);
+  if (const auto scheme = decode_scheme(algorithm)) to.scheme = *scheme;
+  return read_body(to, tbs.value, algorithm);
 }
 
 std::string printable(ByteView text) {
@@ -71,10 +157,6 @@ Result<CertificateRef> parse_certificate(Provider& provider, ByteView der) {
   auto certificate = std::make_shared<Certificate>();
   certificate->der = to_bytes(der);
   CHECK_OK(read_frame(*certificate));
-  const unsigned char* at = certificate->der.data();
-  const X509Handle x509(d2i_X509(nullptr, &at, static_cast<long>(certificate->der.size())));
-  if (!x509) return openssl::failed(Fault::peer_misbehaved, Reason::bad_value);
-  CHECK_OK(read_extensions(x509.get(), *certificate));
   CHECK_OK(provider.hash(Hash::sha2_256, {certificate->der}, certificate->fingerprint));
   if (auto key = provider.load_public_key(certificate->spki))
     certificate->key = std::move(*key);

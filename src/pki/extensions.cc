@@ -250,12 +250,12 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-Result<> read_extensions(const X509* from, Certificate& to) {
-  const int count = X509_get_ext_count(from);
+Result<> read_extensions(const STACK_OF(X509_EXTENSION) & from, Certificate& to) {
+  const int count = sk_X509_EXTENSION_num(&from);
   if (count > static_cast<int>(limits::kMaxExtensions)) return malformed(Reason::too_large);
   std::set<std::string> seen;
   for (int i = 0; i < count; ++i) {
-    X509_EXTENSION* extension = X509_get_ext(from, i);
+    X509_EXTENSION* extension = sk_X509_EXTENSION_value(&from, i);
     const ASN1_OBJECT* object = X509_EXTENSION_get_object(extension);
     const std::string oid = oid_text(object);
     if (!seen.insert(oid).second) return malformed();  // RFC 5280, 4.2: never twice

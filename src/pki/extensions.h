@@ -3,12 +3,12 @@
 
 #include "pki/certificate.h"
 
-struct x509_st;  // OpenSSL's
+struct stack_st_X509_EXTENSION;  // OpenSSL's
 
 namespace culvert::pki {
 
 // Fills in what `from` has. Fails with bad_value for extensions that are malformed or come twice,
 // too_large for more than limits::kMaxExtensions of them or limits::kMaxGeneralNames in one.
-Result<> read_extensions(const x509_st* from, Certificate& to);
+Result<> read_extensions(const stack_st_X509_EXTENSION& from, Certificate& to);
 
 }  // namespace culvert::pki

@@ -65,6 +65,16 @@ class Certificates(unittest.TestCase):
             self.load()
             self.assert_works(kind=kind)
 
+    def test_without_an_id_the_certificate_gives_it(self):
+        self.equip()
+        pair = self.pair
+        for here, there, name, peer in ((pair.here, pair.there, "culvert", SUN),
+                                        (pair.there, pair.here, "charon", MOON)):
+            getattr(pair, name).load_all(
+                connection(here, there, "auth = pubkey\ncerts = own.pem",
+                           f"auth = pubkey\nid = \"O=Culvert, CN={peer}\""))
+        self.assert_works()
+
     def test_the_older_methods_where_the_peer_knows_no_other(self):
         pair = Pair(strongswan_conf="signature_authentication = no")
         try:
