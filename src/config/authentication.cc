@@ -9,6 +9,7 @@
 
 #include "config/child.h"
 #include "config/file.h"
+#include "config/public_key.h"
 #include "crypto/openssl_provider.h"
 #include "eap/packet.h"
 #include "pki/certificate_file.h"
@@ -145,12 +146,7 @@ void read_own_certificate(TableReader& table, Tunnel& tunnel) {
   AuthConfig& local = tunnel.config.local;
   local.kind = AuthKind::pubkey;
   append_certificates(table, "cert", local.certs);
-  const auto key = table.text("key");
-  if (!key)
-    table.report().error(table.at(), fmt::format("{} has 'cert', but no 'key'", table.name()),
-                         "add key = \"FILE\" with the private key, in PEM or DER");
-  else
-    tunnel.key = {{beside(table.report().file(), key->value), key->at}};
+  read_private_key(table, "cert", tunnel);
   if (local.id.is_any() && !local.certs.empty()) local.id = identity_in(local.certs.front());
 }
 
@@ -213,16 +209,29 @@ void refuse_both(TableReader& table, std::string_view one, std::string_view othe
 
 }  // namespace
 
+void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& tunnel) {
+  const auto key = table.text("key");
+  if (!key)
+    return table.report().error(table.at(),
+                                fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
+                                "add key = \"FILE\" with the private key, in PEM or DER");
+  tunnel.key = {{beside(table.report().file(), key->value), key->at}};
+}
+
 void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
   ConnectionConfig& config = tunnel.config;
   read_identities(table, config);
   refuse_both(table, "cert", "eap_user");
   refuse_both(table, "ca", "eap");
   refuse_both(table, "peer_cert", "eap");
+  refuse_both(table, "public_key", "cert");
+  refuse_both(table, "public_key", "eap_user");
+  for (const char* other : {"ca", "peer_cert", "eap"}) refuse_both(table, "peer_public_key", other);
   if (table.any("cert")) read_own_certificate(table, tunnel);
   if (table.any("eap_user")) read_eap_user(table, config.local);
   if (table.any("ca") || table.any("peer_cert")) read_peer_certificate(table, config);
   if (table.any("eap")) read_eap_server(table, config.remote);
+  read_public_keys(table, tunnel);
   const bool needs_psk = config.local.kind == AuthKind::psk || config.remote.kind == AuthKind::psk;
   if (needs_psk) return read_psk(table, context, tunnel);
   if (const Member* psk = table.any("psk"))

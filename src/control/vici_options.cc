@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "control/vici_values.h"
+#include "crypto/signature.h"
 #include "eap/packet.h"
 #include "pki/certificate_file.h"
 
@@ -219,6 +220,16 @@ Outcome add_certificates(AuthDraft& draft, std::string_view text) {
   return {};
 }
 
+Outcome add_public_keys(AuthDraft& draft, std::string_view text) {
+  const auto keys = pki::public_keys_in(as_bytes(text));
+  for (const Bytes& spki : keys.value_or(std::vector<Bytes>{})) {
+    if (!parse_public_key(spki)) return expected_form("a public key of a kind that we verify");
+    draft.config.pubkeys.push_back({std::make_shared<const Bytes>(spki)});
+  }
+  if (!keys) return expected_form("a public key in PEM or DER");
+  return {};
+}
+
 Outcome set_eap_id(AuthDraft& draft, std::string_view text) {
   draft.config.eap_id = parse_identity(text);
   if (!draft.config.eap_id) return expected_form("an identity, or %any");
@@ -413,7 +424,7 @@ constexpr Option<AuthDraft> kAuthOptions[] = {
     {"round", nullptr, "0"},
     {"certs", add_certificates<&AuthConfig::certs>, "", true},
     {"cacerts", add_certificates<&AuthConfig::cacerts>, "", true},
-    {"pubkeys", nullptr, "", true},
+    {"pubkeys", add_public_keys, "", true},
     {"groups", nullptr, "", true},
     {"cert_policy", nullptr, "", true},
     {"eap_id", set_eap_id},

@@ -19,6 +19,13 @@ pki::CertificateRef Credentials::parse(ByteView der) {
   return at->second;
 }
 
+PublicKeyRef Credentials::parse_key(ByteView spki) {
+  auto [at, added] = parsed_keys_.try_emplace(to_bytes(spki));
+  if (added)
+    if (auto parsed = provider_.load_public_key(spki)) at->second = std::move(*parsed);
+  return at->second;
+}
+
 std::expected<pki::Path, pki::PathFailure> Credentials::check(
     const pki::CertificateRef& leaf, std::span<const pki::CertificateRef> received,
     const pki::PathOptions& options) {
@@ -31,6 +38,7 @@ void Credentials::clear() {
   revocations_.clear();
   keys_.clear();
   parsed_.clear();
+  parsed_keys_.clear();
 }
 
 }  // namespace culvert

@@ -25,6 +25,8 @@ class Credentials {
 
   // A configured certificate, parsed once.
   pki::CertificateRef parse(ByteView der);
+  // A configured raw public key; nullptr when it is none that we verify.
+  PublicKeyRef parse_key(ByteView spki);
   // Whether the path from a peer's certificate over `received` is good.
   std::expected<pki::Path, pki::PathFailure> check(const pki::CertificateRef& leaf,
                                                    std::span<const pki::CertificateRef> received,
@@ -38,7 +40,9 @@ class Credentials {
   pki::SignatureCache signatures_;
   pki::RevocationCache revocations_;
   std::map<KeyId, PublicKeyRef> keys_;
-  std::map<Bytes, pki::CertificateRef> parsed_;  // by DER; those that connections name
+  // By DER; those that connections name.
+  std::map<Bytes, pki::CertificateRef> parsed_;
+  std::map<Bytes, PublicKeyRef> parsed_keys_;
 };
 
 }  // namespace culvert

@@ -176,7 +176,7 @@ void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   exchange->material = std::move(sa.in<HalfOpen>()->auth);
   exchange->request.assign(in.payloads.begin(), in.payloads.end());
   exchange->message_id = in.header.message_id;
-  exchange->material.wants_cert = has_certificate_request(in.payloads);
+  exchange->material.wants_cert = has_certificate_request(sa, in.payloads);
   exchange->own_id = to_wire(sa.local_id);
   if (auto examined = examine(host, sa, *exchange, in); !examined)
     return refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,

@@ -217,6 +217,7 @@ struct SignaturePlan {
   SignatureScheme scheme;
   KeyId key{};
   std::vector<pki::CertificateRef> chain = {};
+  PublicKeyRef raw_key = nullptr;  // sent in place of certificates (RFC 7670)
 };
 struct HalfOpen {  // responder, IKE_SA_INIT is answered
   AuthMaterial auth;

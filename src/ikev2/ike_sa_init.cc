@@ -215,7 +215,7 @@ void handle_ike_sa_init_response(Host& host, IkeSa& sa, const Inbound& in) {
   auth.init_request = std::move(sa.outstanding->datagram);
   auth.init_response = to_bytes(in.datagram.payload);
   auth.peer_hashes = signature_hashes(in.payloads);
-  auth.wants_cert = has_certificate_request(in.payloads);
+  auth.wants_cert = has_certificate_request(sa, in.payloads);
   sa.outstanding.reset();
   if (!agree_on_keys(host, sa, *init.ke, ke->data, auth)) return close(sa, "failure");
   sa.local.address = in.datagram.local.address;

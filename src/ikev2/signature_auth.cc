@@ -37,6 +37,15 @@ pki::CertificateRef own_certificate(Host& host, const IkeSa& sa) {
   return nullptr;
 }
 
+// The configured raw public key whose private half we have.
+PublicKeyRef own_raw_key(Host& host, const IkeSa& sa) {
+  for (const CertificateData& one : sa.connection->local.pubkeys)
+    if (auto key = host.credentials().parse_key(one.view());
+        key && host.credentials().key(key->key_id()))
+      return key;
+  return nullptr;
+}
+
 std::vector<SignatureHash> hashes_of(std::uint16_t set) {
   std::vector<SignatureHash> hashes;
   for (const SignatureHash hash : kAnnouncedHashes)
@@ -195,6 +204,32 @@ std::optional<Signature> signature_of(const wire::Auth& auth, const PublicKey& k
   return Signature{plan->scheme, auth.data};
 }
 
+// Whether `key` has made the signature of `octets` in AUTH.
+std::optional<trace::Body> objection_to_signature(Host& host, const IkeSa& sa,
+                                                  const wire::Auth& auth, const PublicKey& key,
+                                                  ByteView octets) {
+  const auto signature = signature_of(auth, key);
+  if (!signature)
+    return trace::BadSignature{to_string(sa.remote_id), "it is of a kind that we do not take"};
+  if (!host.provider().verify(key, signature->scheme, {octets}, signature->octets))
+    return trace::BadSignature{to_string(sa.remote_id), "it does not fit its key"};
+  return std::nullopt;
+}
+
+// RFC 7670: the configured keys stand for the peer; what it sends along changes nothing.
+std::expected<void, trace::Body> verify_with_raw_keys(Host& host, const IkeSa& sa,
+                                                      const wire::Auth& auth, ByteView octets) {
+  trace::Body why = trace::BadSignature{to_string(sa.remote_id), "none of its keys can be used"};
+  for (const CertificateData& one : sa.connection->remote.pubkeys) {
+    const PublicKeyRef key = host.credentials().parse_key(one.view());
+    if (!key) continue;
+    auto objection = objection_to_signature(host, sa, auth, *key, octets);
+    if (!objection) return {};
+    why = std::move(*objection);
+  }
+  return std::unexpected(std::move(why));
+}
+
 bool is_signature_method(AuthMethod method) {
   return method == AuthMethod::digital_signature || method == AuthMethod::rsa_signature ||
          method == AuthMethod::ecdsa_256 || method == AuthMethod::ecdsa_384 ||
@@ -205,15 +240,15 @@ bool is_signature_method(AuthMethod method) {
 
 std::expected<void, trace::Body> plan_signature(Host& host, const IkeSa& sa,
                                                 AuthExchange& exchange) {
-  const auto certificate = own_certificate(host, sa);
-  if (!certificate) return std::unexpected(trace::NoOwnCertificate{to_string(sa.local_id)});
-  auto plan = plan_for(*certificate->key, exchange.material.peer_hashes);
-  if (!plan)
-    return std::unexpected(
-        trace::NoCommonSignature{std::string(name_of(certificate->key->kind()))});
-  plan->key = certificate->key->key_id();
-  for (const auto& one : pki::chain_to_send(certificate, host.credentials().store()))
-    plan->chain.push_back(one);
+  const bool raw = !sa.connection->local.pubkeys.empty();
+  const auto certificate = raw ? nullptr : own_certificate(host, sa);
+  const PublicKeyRef key = certificate ? certificate->key : own_raw_key(host, sa);
+  if (!key) return std::unexpected(trace::NoOwnCertificate{to_string(sa.local_id)});
+  auto plan = plan_for(*key, exchange.material.peer_hashes);
+  if (!plan) return std::unexpected(trace::NoCommonSignature{std::string(name_of(key->kind()))});
+  plan->key = key->key_id();
+  if (raw) plan->raw_key = key;
+  if (certificate) plan->chain = pki::chain_to_send(certificate, host.credentials().store());
   exchange.plan = std::move(*plan);
   return {};
 }
@@ -238,10 +273,14 @@ void add_certificates(const IkeSa& sa, const AuthExchange& exchange, Payloads& p
   const SendCert send = sa.connection->send_cert;
   if (send == SendCert::never || (send == SendCert::if_asked && !exchange.material.wants_cert))
     return;
-  for (const auto& certificate : exchange.plan->chain)
+  const auto add = [&](wire::CertEncoding encoding, ByteView der) {
     payloads.emplace_back(PayloadType::cert,
-                          wire::Cert{static_cast<std::uint8_t>(wire::CertEncoding::x509_signature),
-                                     certificate->der});
+                          wire::Cert{static_cast<std::uint8_t>(encoding), to_bytes(der)});
+  };
+  for (const auto& certificate : exchange.plan->chain)
+    add(wire::CertEncoding::x509_signature, certificate->der);
+  if (exchange.plan->raw_key)
+    add(wire::CertEncoding::raw_public_key, exchange.plan->raw_key->spki());
 }
 
 std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
@@ -256,6 +295,7 @@ std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
   const Role signer = sa.is_initiator() ? Role::responder : Role::initiator;
   auto octets = signed_octets(host, sa, material, signer, id_payload);
   if (!octets) return std::unexpected(std::move(octets.error()));
+  if (!sa.connection->remote.pubkeys.empty()) return verify_with_raw_keys(host, sa, auth, *octets);
   trace::Body why = trace::NoPeerCertificate{to_string(sa.remote_id)};
   for (const auto& certificate : candidates(host, sa, received)) {
     if (!certificate->key) {
@@ -263,15 +303,8 @@ std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
           trace::BadSignature{to_string(sa.remote_id), "its key is of a kind or size that we lack"};
       continue;
     }
-    const auto signature = signature_of(auth, *certificate->key);
-    if (!signature || !host.provider().verify(*certificate->key, signature->scheme, {*octets},
-                                              signature->octets)) {
-      why = trace::BadSignature{to_string(sa.remote_id),
-                                signature ? "it does not fit its certificate's key"
-                                          : "it is of a kind that we do not take"};
-      continue;
-    }
-    auto objection = objection_to_identity(sa, *certificate);
+    auto objection = objection_to_signature(host, sa, auth, *certificate->key, *octets);
+    if (!objection) objection = objection_to_identity(sa, *certificate);
     if (!objection) objection = objection_to_path(host, sa, certificate, received, now);
     if (!objection) return {};
     why = std::move(*objection);
@@ -296,6 +329,11 @@ std::uint16_t signature_hashes(std::span<const wire::Payload> payloads) {
 }
 
 void add_certificate_request(Host& host, const AuthConfig& peer, Payloads& payloads) {
+  const auto add = [&](wire::CertEncoding encoding, Bytes&& authorities) {
+    payloads.emplace_back(PayloadType::certreq, wire::CertReq{static_cast<std::uint8_t>(encoding),
+                                                              std::move(authorities)});
+  };
+  if (!peer.pubkeys.empty()) return add(wire::CertEncoding::raw_public_key, {});
   std::vector<pki::CertificateRef> authorities;
   for (const CertificateData& one : peer.cacerts)
     if (auto certificate = host.credentials().parse(one.view()))
@@ -306,15 +344,16 @@ void add_certificate_request(Host& host, const AuthConfig& peer, Payloads& paylo
   for (const auto& authority : authorities)
     if (authority->key && count++ < kMaxRequestedCas) append(hashes, authority->key->spki_hash());
   if (hashes.empty()) return;
-  payloads.emplace_back(PayloadType::certreq,
-                        wire::CertReq{static_cast<std::uint8_t>(wire::CertEncoding::x509_signature),
-                                      std::move(hashes)});
+  add(wire::CertEncoding::x509_signature, std::move(hashes));
 }
 
-bool has_certificate_request(std::span<const wire::Payload> payloads) {
-  return std::ranges::any_of(payloads, [](const wire::Payload& payload) {
+bool has_certificate_request(const IkeSa& sa, std::span<const wire::Payload> payloads) {
+  const auto ours = sa.connection && !sa.connection->local.pubkeys.empty()
+                        ? wire::CertEncoding::raw_public_key
+                        : wire::CertEncoding::x509_signature;
+  return std::ranges::any_of(payloads, [&](const wire::Payload& payload) {
     const auto* request = std::get_if<wire::CertReq>(&payload.body);
-    return request && wire::CertEncoding{request->encoding} == wire::CertEncoding::x509_signature;
+    return request && wire::CertEncoding{request->encoding} == ours;
   });
 }
 

@@ -1,5 +1,6 @@
 // AUTH with private keys: RFC 7296, 2.15; RFC 7427; the older methods of RFC 7296, 3.8 and RFC
-// 4754; and the CERT and CERTREQ payloads that go with it (RFC 7296, 3.6 and 3.7).
+// 4754; raw public keys (RFC 7670); and the CERT and CERTREQ payloads that go with it (RFC
+// 7296, 3.6 and 3.7).
 #pragma once
 
 #include <expected>
@@ -39,6 +40,7 @@ void add_signature_hashes(Payloads& payloads);
 std::uint16_t signature_hashes(std::span<const wire::Payload> payloads);
 // CERTREQ with the CAs that may vouch for such a peer, when we have any.
 void add_certificate_request(Host& host, const AuthConfig& peer, Payloads& payloads);
-bool has_certificate_request(std::span<const wire::Payload> payloads);
+// Whether the peer asks for what we have: certificates, or a raw public key.
+bool has_certificate_request(const IkeSa& sa, std::span<const wire::Payload> payloads);
 
 }  // namespace culvert::ikev2

@@ -11,4 +11,7 @@ namespace culvert::pki {
 // not_found: a PEM file without certificates; else as read_pem().
 Result<std::vector<Bytes>> certificates_in(ByteView file);
 
+// The SubjectPublicKeyInfos of a file, in the same way.
+Result<std::vector<Bytes>> public_keys_in(ByteView file);
+
 }  // namespace culvert::pki

@@ -64,7 +64,8 @@ inline constexpr std::uint32_t kSameMark = 0xffff'ffff;
 // ChildConfig::tfc_padding: as far as the path MTU allows.
 inline constexpr std::uint32_t kPadToMtu = 0xffff'ffff;
 
-// A certificate as the operator gave it: DER, shared by all that name it, compared by content.
+// A certificate, or a SubjectPublicKeyInfo, as the operator gave it: DER, shared by all that name
+// it, compared by content.
 struct CertificateData {
   std::shared_ptr<const Bytes> der;
   ByteView view() const { return *der; }
@@ -87,6 +88,9 @@ struct AuthConfig {
   // follow. Of the remote side: the only ones that are accepted; none: whichever the CAs vouch for.
   std::vector<CertificateData> certs;
   std::vector<CertificateData> cacerts;  // one must vouch for the peer; none: any CA that we have
+  // Raw public keys (RFC 7670), in place of certificates. Of the local side: ours, as with `certs`;
+  // of the remote side: the only ones that are accepted.
+  std::vector<CertificateData> pubkeys;
   Revocation revocation = Revocation::relaxed;
   std::vector<std::string> eap_methods;  // as eap::parse_type() takes them; none: the usual ones
   // The user's name in EAP. Absent: IKE's identity. Of the remote side, a pattern is asked for by

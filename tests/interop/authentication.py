@@ -55,15 +55,25 @@ class Authority:
             output.write(text)
 
 
-def equip(peer, key=None, certificate=None, authorities=()):
-    """Puts them where swanctl looks, and loads them, in place of what was there."""
-    for folder in ("x509", "x509ca", "private"):
+def key_pair(kind):
+    """A private key and its public key, PEM."""
+    key = _pki("--gen", *KEYS[kind], "--outform", "pem")
+    return key, _pki("--pub", "--outform", "pem", stdin=key)
+
+
+def equip(peer, key=None, certificate=None, authorities=(), public_keys=()):
+    """Puts them where swanctl looks, and loads them, in place of what was there.
+
+    public_keys: {file name: PEM}, for `pubkeys`.
+    """
+    for folder in ("x509", "x509ca", "private", "pubkey"):
         os.makedirs(peer.path(folder), exist_ok=True)
         for old in os.listdir(peer.path(folder)):
             os.unlink(os.path.join(peer.path(folder), old))
     contents = {"private/own.key": key, "x509/own.pem": certificate}
     for number, authority in enumerate(authorities):
         contents[f"x509ca/{number}.pem"] = authority
+    contents |= {f"pubkey/{name}": text for name, text in dict(public_keys).items()}
     for name, text in contents.items():
         if text:
             with open(peer.path(name), "w", encoding="ascii") as output:

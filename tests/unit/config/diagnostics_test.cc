@@ -1,6 +1,9 @@
 // Every mistake has its place, its words and, where one is near, its remedy.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <fstream>
 
 #include "config/load.h"
 #include "config/table_reader.h"
@@ -269,6 +272,18 @@ TEST(Diagnostics, OfShunts) {
   EXPECT_THAT(errors("[shunt.t]\naction = 'pass'\nlocal = '10.0.0.0/8'\nremote = 'fd00::/8'\n"),
               ElementsAre(HasSubstr("different address families")));
   EXPECT_THAT(errors("shunt = 1\n"), ElementsAre(HasSubstr("expected a table")));
+}
+
+TEST(Diagnostics, OfRawPublicKeys) {
+  EXPECT_THAT(errors_of("peer_public_key = 'absent.pub'"), ElementsAre(HasSubstr("absent.pub")));
+  const std::string file = ::testing::TempDir() + "no.pub";
+  std::ofstream(file) << "not a key";
+  EXPECT_THAT(errors(fmt::format("[tunnel.t]\npeer = '192.0.2.1'\npublic_key = '{0}'\n"
+                                 "peer_public_key = '{0}'\n",
+                                 file)),
+              ElementsAre(HasSubstr("has 'public_key', but no 'key'"),
+                          HasSubstr("is not a file of public keys"),
+                          HasSubstr("is not a file of public keys")));
 }
 
 TEST(Diagnostics, OfXfrmInterfaces) {
