@@ -4,50 +4,14 @@
 #include "esp/routes.h"
 
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include "esp/socket_address.h"
 
 namespace culvert::esp {
 namespace {
 
 constexpr int kMaxLeftoverRules = 16;
-
-// Loopback and link-local addresses mean nothing to the far side.
-bool is_local_only(const IpAddress& address) {
-  const auto& octets = address.raw();
-  if (address.is_v4()) return octets[0] == 127 || (octets[0] == 169 && octets[1] == 254);
-  return address == IpAddress::any(Family::v6).next() ||
-         (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80);
-}
-
-// One of the host's own addresses within the policy's local selectors, for the preferred source.
-IpAddress local_address_in(const std::vector<TrafficSelector>& selectors, Family family) {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return {};
-  IpAddress found;
-  for (const ifaddrs* at = list; at && found.is_none(); at = at->ifa_next) {
-    const int wanted = family == Family::v4 ? AF_INET : AF_INET6;
-    if (!at->ifa_addr || at->ifa_addr->sa_family != wanted) continue;
-    sockaddr_storage storage{};
-    std::memcpy(&storage, at->ifa_addr,
-                family == Family::v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-    const IpAddress address = from_sockaddr(storage).address;
-    if (is_local_only(address)) continue;
-    for (const TrafficSelector& selector : selectors)
-      if (selector.first.family() == family && selector.first <= address &&
-          address <= selector.last)
-        found = address;
-  }
-  freeifaddrs(list);
-  return found;
-}
 
 // Whether a policy passes all that goes to its remote addresses, whoever sends it.
 bool passes_whole(const InstallPolicy& policy) {
@@ -141,7 +105,7 @@ Result<> RouteTable::add(const InstallPolicy& policy, const Netlink::NextHop& th
   for (const Prefix& prefix : prefixes_of(policy.remote_ts)) {
     const Family family = prefix.address.family();
     if (!family_present(family)) continue;
-    const IpAddress source = local_address_in(policy.local_ts, family);
+    const IpAddress source = own_addresses_.one_within(policy.local_ts, family);
     const int error =
         acquire({prefix, options_.table, held.kind, through.device, source, through.gateway});
     if (error == EACCES && family == Family::v6) continue;  // IPv6 is switched off (disable_ipv6)

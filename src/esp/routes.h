@@ -6,6 +6,7 @@
 
 #include "base/strong_id.h"
 #include "esp/netlink.h"
+#include "esp/own_addresses.h"
 #include "ipsec/operations.h"
 
 namespace culvert::esp {
@@ -52,6 +53,7 @@ class RouteTable {
     Route::Kind kind;
   };
   Netlink netlink_;
+  OwnAddresses own_addresses_;  // for the preferred source
   RouteOptions options_;
   bool has_v6_ = true;
   std::map<Prefix, Use> uses_;
