@@ -22,7 +22,8 @@ constexpr auto kRevocationWords =
     std::to_array<Words<Revocation>>({{"relaxed", Revocation::relaxed},
                                       {"if-uri", Revocation::if_uri},
                                       {"strict", Revocation::strict}});
-constexpr eap::Type kMethods[] = {eap::kMschapv2, eap::kMd5, eap::kGtc};
+constexpr eap::Type kMethods[] = {eap::kTls,      eap::kTtls, eap::kPeap,
+                                  eap::kMschapv2, eap::kMd5,  eap::kGtc};
 
 Identity read_identity(TableReader& table, std::string_view key) {
   const auto text = table.text(key);
@@ -166,23 +167,39 @@ void read_peer_certificate(TableReader& table, ConnectionConfig& config) {
 
 // ---- EAP ----
 
-void read_eap_server(TableReader& table, AuthConfig& remote) {
-  remote.kind = AuthKind::eap;
-  remote.eap_id = Identity{};  // asked for
+std::vector<std::string> read_eap_methods(TableReader& table) {
+  std::vector<std::string> methods;
   for (const auto& name : table.texts("eap")) {
     const auto type = eap::parse_type(name.value);
     if (!type || std::ranges::find(kMethods, *type) == std::end(kMethods))
       table.report().error(name.at,
                            fmt::format("{}: {} is no EAP method of Culvert", table.place("eap"),
                                        in_quotes(name.value)),
-                           "write \"mschapv2\", \"md5\" or \"gtc\"");
+                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\" or \"gtc\"");
     else
-      remote.eap_methods.push_back(name.value);
+      methods.push_back(name.value);
   }
+  return methods;
 }
 
-void read_eap_user(TableReader& table, AuthConfig& local) {
+void read_eap_server(TableReader& table, ConnectionConfig& config) {
+  AuthConfig& remote = config.remote;
+  remote.kind = AuthKind::eap;
+  remote.eap_id = Identity{};  // asked for
+  remote.eap_methods = read_eap_methods(table);
+  const bool by_certificate =
+      std::ranges::find(remote.eap_methods, "tls") != remote.eap_methods.end();
+  if (!by_certificate && table.any("ca"))
+    table.report().error(table.any("ca")->value.at,
+                         table.place("ca") + ": users who log in by EAP show no certificate",
+                         "leave it out, or add \"tls\" to 'eap'");
+}
+
+void read_eap_user(TableReader& table, ConnectionConfig& config) {
+  AuthConfig& local = config.local;
   local.kind = AuthKind::eap;
+  local.eap_methods = read_eap_methods(table);
+  if (const Identity aaa = read_identity(table, "aaa_id"); !aaa.is_any()) local.aaa_id = aaa;
   const auto user = table.text("eap_user");
   if (!user) return;
   local.eap_id = Identity{wire::IdType::key_id, to_bytes(as_bytes(user->value))};
@@ -197,6 +214,17 @@ void read_identities(TableReader& table, ConnectionConfig& config) {
   if (!config.local.id.is_any() && is_pattern(config.local.id))
     table.report().error(table.any("local_id")->value.at,
                          table.place("local_id") + ": our own identity can't have wildcards");
+}
+
+// RFC 5998: no signature or key of the responder, EAP proves it as well.
+void read_eap_only(TableReader& table, ConnectionConfig& config) {
+  const bool client = config.local.kind == AuthKind::eap;
+  if (!table.boolean("eap_only").value_or(false)) return;
+  if (!client && config.remote.kind != AuthKind::eap)
+    return table.report().error(table.any("eap_only")->value.at,
+                                table.place("eap_only") + ": nobody logs in by EAP here",
+                                "add 'eap' or 'eap_user'");
+  config.local.kind = config.remote.kind = AuthKind::eap;
 }
 
 void refuse_both(TableReader& table, std::string_view one, std::string_view other) {
@@ -221,17 +249,18 @@ void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& 
 void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
   ConnectionConfig& config = tunnel.config;
   read_identities(table, config);
-  refuse_both(table, "cert", "eap_user");
-  refuse_both(table, "ca", "eap");
-  refuse_both(table, "peer_cert", "eap");
+  const bool client = table.any("eap_user") != nullptr;
+  if (!client) refuse_both(table, "peer_cert", "eap");
   refuse_both(table, "public_key", "cert");
   refuse_both(table, "public_key", "eap_user");
-  for (const char* other : {"ca", "peer_cert", "eap"}) refuse_both(table, "peer_public_key", other);
+  for (const char* other : {"ca", "peer_cert"}) refuse_both(table, "peer_public_key", other);
+  if (!client) refuse_both(table, "peer_public_key", "eap");
   if (table.any("cert")) read_own_certificate(table, tunnel);
-  if (table.any("eap_user")) read_eap_user(table, config.local);
+  if (client) read_eap_user(table, config);
   if (table.any("ca") || table.any("peer_cert")) read_peer_certificate(table, config);
-  if (table.any("eap")) read_eap_server(table, config.remote);
+  if (table.any("eap") && !client) read_eap_server(table, config);
   read_public_keys(table, tunnel);
+  read_eap_only(table, config);
   const bool needs_psk = config.local.kind == AuthKind::psk || config.remote.kind == AuthKind::psk;
   if (needs_psk) return read_psk(table, context, tunnel);
   if (const Member* psk = table.any("psk"))

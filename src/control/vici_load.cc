@@ -180,7 +180,7 @@ std::expected<void, std::string> load_auth(const std::string& path, const Sectio
 
 // Without an id we are the subject of our certificate, as with charon.
 void name_after_certificate(AuthConfig& local) {
-  if (!local.id.is_any() || local.kind != AuthKind::pubkey || local.certs.empty()) return;
+  if (!local.id.is_any() || local.kind == AuthKind::psk || local.certs.empty()) return;
   const auto provider = make_openssl_provider();
   if (const auto parsed = pki::parse_certificate(*provider, local.certs.front().view()))
     local.id = {wire::IdType::der_asn1_dn, to_bytes((*parsed)->subject)};

@@ -188,7 +188,8 @@ Outcome set_if_id(T& draft, std::string_view text) {
   return set_number<Member>(draft, text);
 }
 
-constexpr eap::Type kEapMethods[] = {eap::kMd5, eap::kMschapv2, eap::kGtc};
+constexpr eap::Type kEapMethods[] = {eap::kMd5, eap::kMschapv2, eap::kGtc,
+                                     eap::kTls, eap::kTtls,     eap::kPeap};
 
 Outcome set_auth(AuthDraft& draft, std::string_view text) {
   constexpr std::string_view kEap = "eap-";
@@ -199,7 +200,8 @@ Outcome set_auth(AuthDraft& draft, std::string_view text) {
     if (equal_without_case(method, "dynamic")) return {};
     const auto type = eap::parse_type(method);
     if (!type || std::ranges::find(kEapMethods, *type) == std::end(kEapMethods))
-      return expected_form("an EAP method of Culvert, which are md5, mschapv2 and gtc");
+      return expected_form(
+          "an EAP method of Culvert, which are tls, ttls, peap, mschapv2, md5 and gtc");
     draft.config.eap_methods.emplace_back(method);
     return {};
   }
@@ -230,9 +232,10 @@ Outcome add_public_keys(AuthDraft& draft, std::string_view text) {
   return {};
 }
 
-Outcome set_eap_id(AuthDraft& draft, std::string_view text) {
-  draft.config.eap_id = parse_identity(text);
-  if (!draft.config.eap_id) return expected_form("an identity, or %any");
+template <auto Member>
+Outcome set_optional_id(AuthDraft& draft, std::string_view text) {
+  draft.config.*Member = parse_identity(text);
+  if (!(draft.config.*Member)) return expected_form("an identity, or %any");
   return {};
 }
 
@@ -427,8 +430,8 @@ constexpr Option<AuthDraft> kAuthOptions[] = {
     {"pubkeys", add_public_keys, "", true},
     {"groups", nullptr, "", true},
     {"cert_policy", nullptr, "", true},
-    {"eap_id", set_eap_id},
-    {"aaa_id", nullptr, ""},
+    {"eap_id", set_optional_id<&AuthConfig::eap_id>},
+    {"aaa_id", set_optional_id<&AuthConfig::aaa_id>},
     {"xauth_id", nullptr, ""},
     {"ca_id", nullptr, ""},
     {"revocation", set_revocation},

@@ -14,6 +14,8 @@
 #include <string>
 #include <utility>
 
+#include "crypto/openssl_fiber.h"
+
 namespace culvert::openssl {
 namespace {
 
@@ -23,6 +25,7 @@ constexpr const char* kReference = "culvert-key";  // the parameter that hands a
 struct Key {
   PublicKey public_half;
   tls::Signer sign;
+  bool can_sign = false;
 };
 
 enum class Family : std::uint8_t { rsa, ec, ed25519, ed448 };
@@ -45,7 +48,7 @@ void key_free(void* data) { delete key_from(data); }
 int key_has(const void* data, int selection) {
   const Key* key = static_cast<const Key*>(data);
   if (key->public_half == nullptr) return 0;
-  if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0) return key->sign != nullptr;
+  if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0) return key->can_sign;
   return 1;
 }
 
@@ -68,6 +71,7 @@ int key_import(void* data, int selection, const OSSL_PARAM params[]) {
     if (EVP_PKEY_up_ref(other->public_half.get()) != 1) return 0;
     key->public_half.reset(other->public_half.get());
     key->sign = other->sign;
+    key->can_sign = true;
     return 1;
   }
   const PublicKeyContext context(
@@ -150,7 +154,7 @@ int sign_init(void* data, const char* hash, void* key, const OSSL_PARAM params[]
   auto* operation = static_cast<Operation*>(data);
   if (key != nullptr) operation->key = key_from(key);
   operation->hash = hash == nullptr ? "" : hash;
-  return operation->key != nullptr && operation->key->sign != nullptr &&
+  return operation->key != nullptr && operation->key->can_sign &&
          (params == nullptr || operation_set_params(data, params) == 1);
 }
 
@@ -168,6 +172,12 @@ std::optional<SignatureScheme> scheme_of(const Operation& operation) {
   return std::nullopt;
 }
 
+Result<Bytes> make_signature(const Key& key, const SignatureScheme& scheme, ByteView message) {
+  if (key.sign != nullptr) return key.sign(scheme, message);
+  const Fiber* fiber = Fiber::current();
+  return fiber == nullptr ? failed() : fiber->signer()(scheme, message);
+}
+
 int sign(void* data, unsigned char* out, std::size_t* size, std::size_t capacity,
          const unsigned char* message, std::size_t message_size) {
   const auto* operation = static_cast<const Operation*>(data);
@@ -178,7 +188,7 @@ int sign(void* data, unsigned char* out, std::size_t* size, std::size_t capacity
   }
   const auto scheme = scheme_of(*operation);
   if (!scheme) return 0;
-  const auto signature = operation->key->sign(*scheme, ByteView(message, message_size));
+  const auto signature = make_signature(*operation->key, *scheme, ByteView(message, message_size));
   if (!signature || signature->empty() || signature->size() > capacity) {
     ERR_raise(ERR_LIB_USER, kSignerRefused);
     return 0;

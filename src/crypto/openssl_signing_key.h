@@ -17,7 +17,8 @@ inline constexpr const char* kTlsProperties = "?provider=default";
 // What the error queue holds (library ERR_LIB_USER) when a signer made no signature.
 inline constexpr int kSignerRefused = 1;
 
-// `public_key` as in the leaf certificate: RSA, EC, ED25519 or ED448.
+// `public_key` as in the leaf certificate: RSA, EC, ED25519 or ED448. Without `sign`, the Fiber
+// that the handshake runs on has a signer.
 Result<PublicKey> make_signing_key(EVP_PKEY* public_key, tls::Signer sign);
 
 }  // namespace culvert::openssl

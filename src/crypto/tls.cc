@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "crypto/openssl_fiber.h"
 #include "crypto/openssl_signing_key.h"
 
 namespace culvert::tls {
@@ -27,8 +28,9 @@ struct FreeStack {
 using CertificateStack = std::unique_ptr<STACK_OF(X509), FreeStack>;
 
 struct OpensslContext final : Context {
-  explicit OpensslContext(SslContext made) : ssl(std::move(made)) {}
+  OpensslContext(SslContext made, bool asks) : ssl(std::move(made)), asks_signatures(asks) {}
   SslContext ssl;
+  bool asks_signatures;  // of its sessions' callers
 };
 
 Certificate parse(ByteView der) {
@@ -76,7 +78,7 @@ Result<> install(SSL_CTX* context, Credential& credential) {
   if (credential.chain.empty()) return {};
   const auto unusable = [] { return failed(Fault::local_policy, Reason::invalid_argument); };
   const Certificate leaf = parse(credential.chain.front());
-  if (leaf == nullptr || credential.sign == nullptr) return unusable();
+  if (leaf == nullptr) return unusable();
   EVP_PKEY* public_key = X509_get0_pubkey(leaf.get());
   if (public_key == nullptr) return unusable();
   const CertificateStack others(sk_X509_new_null());
@@ -92,10 +94,11 @@ Result<> install(SSL_CTX* context, Credential& credential) {
   return {};
 }
 
-// Forward secrecy always; CBC suites for Windows before 10.
+// Forward secrecy always; CBC suites for Windows before 10. Servers need not know RFC 5746, as
+// strongSwan's do not: there is no renegotiation that could be abused.
 bool configure(SSL_CTX* context, const Settings& settings) {
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_CIPHER_SERVER_PREFERENCE);
+                                   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_LEGACY_SERVER_CONNECT);
   SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_max_cert_list(context, static_cast<long>(limits::kMaxTlsCertificates));
@@ -115,7 +118,19 @@ bool configure(SSL_CTX* context, const Settings& settings) {
 class OpensslSession final : public Session {
  public:
   OpensslSession(std::shared_ptr<const Context> context, Ssl ssl, SessionSettings settings)
-      : context_(std::move(context)), settings_(std::move(settings)), ssl_(std::move(ssl)) {}
+      : context_(std::move(context)), settings_(std::move(settings)), ssl_(std::move(ssl)) {
+    if (!static_cast<const OpensslContext&>(*context_).asks_signatures) return;
+    fiber_.emplace([this] { result_ = SSL_do_handshake(ssl_.get()); },
+                   [this](const SignatureScheme& scheme, ByteView message) {
+                     return ask_signature(scheme, message);
+                   });
+  }
+  // What waits on the fiber comes to its end there, so that nothing of it is left.
+  ~OpensslSession() override {
+    abandoned_ = true;
+    if (fiber_ && fiber_->waits()) fiber_->advance();
+    ERR_clear_error();
+  }
 
   bool begin() {
     BIO* received = BIO_new(BIO_s_mem());
@@ -153,6 +168,15 @@ class OpensslSession final : public Session {
     if (!octets.empty() &&
         BIO_write_ex(SSL_get_rbio(ssl_.get()), octets.data(), octets.size(), &written) != 1)
       return give_up(Failure::Kind::protocol);
+    if (!wanted_) advance();
+  }
+
+  const SignatureRequest* wanted() const override { return wanted_ ? &*wanted_ : nullptr; }
+
+  void signature_made(Bytes signature) override {
+    if (!wanted_) return;
+    wanted_.reset();
+    signature_ = std::move(signature);
     advance();
   }
 
@@ -206,7 +230,7 @@ class OpensslSession final : public Session {
     STACK_OF(X509)* chain = X509_STORE_CTX_get0_untrusted(store);  // the leaf is its first
     for (int i = 0; i < sk_X509_num(chain); ++i)
       self->peer_chain_.push_back(to_der(sk_X509_value(chain, i)));
-    self->refusal_ = self->settings_.verify(self->peer_chain_);
+    self->ask_verdict();
     if (!self->refusal_) return 1;
     X509_STORE_CTX_set_error(store, verification_error(self->refusal_->alert));
     return 0;
@@ -223,10 +247,44 @@ class OpensslSession final : public Session {
   void advance() {
     ERR_clear_error();
     if (state_ == State::handshaking) {
-      if (SSL_do_handshake(ssl_.get()) != 1) return stopped(-1);
+      if (!shake_hands()) return;
+      if (result_ != 1) return stopped(-1);
       state_ = State::established;
     }
     read_all();
+  }
+
+  // As far as it goes: result_ says how that is; false: it waits for a signature, or has failed.
+  bool shake_hands() {
+    if (!fiber_) {
+      result_ = SSL_do_handshake(ssl_.get());
+      return true;
+    }
+    while (true) {
+      if (!fiber_->advance()) {
+        give_up(Failure::Kind::signing_failed);
+        return false;
+      }
+      if (!fiber_->waits()) return true;
+      ERR_clear_error();
+      if (wanted_) return false;
+      judge_peer();
+    }
+  }
+
+  void judge_peer() { refusal_ = settings_.verify(peer_chain_); }
+
+  // The verifier may want more of a stack than a fiber has.
+  void ask_verdict() {
+    if (!fiber_) return judge_peer();
+    if (!abandoned_) openssl::Fiber::wait();
+  }
+
+  Result<Bytes> ask_signature(const SignatureScheme& scheme, ByteView message) {
+    if (abandoned_) return failed();
+    wanted_ = SignatureRequest{scheme, to_bytes(message)};
+    openssl::Fiber::wait();
+    return std::exchange(signature_, {});
   }
 
   void read_all() {
@@ -285,6 +343,12 @@ class OpensslSession final : public Session {
   std::shared_ptr<const Context> context_;
   SessionSettings settings_;
   Ssl ssl_;
+  // Where signatures are asked for, the handshake runs on it, and stands still there meanwhile.
+  std::optional<openssl::Fiber> fiber_;
+  std::optional<SignatureRequest> wanted_;
+  Bytes signature_;
+  bool abandoned_ = false;
+  int result_ = 0;  // of SSL_do_handshake()
   State state_ = State::handshaking;
   Failure failure_;
   std::size_t handshake_octets_ = 0;
@@ -335,13 +399,14 @@ Result<std::shared_ptr<const Context>> Context::make(Settings settings) {
   SslContext ssl(SSL_CTX_new_ex(openssl::tls_library(), openssl::kTlsProperties, TLS_method()));
   if (ssl == nullptr || !configure(ssl.get(), settings)) return failed();
   SSL_CTX_set_cert_verify_callback(ssl.get(), OpensslSession::judge, nullptr);
+  const bool asks = !settings.credential.chain.empty() && settings.credential.sign == nullptr;
   CHECK_OK(install(ssl.get(), settings.credential));
   for (const Bytes& der : settings.authorities) {
     const Certificate authority = parse(der);
     if (authority == nullptr || SSL_CTX_add_client_CA(ssl.get(), authority.get()) != 1)
       return failed(Fault::local_policy, Reason::invalid_argument);
   }
-  return std::make_shared<const OpensslContext>(std::move(ssl));
+  return std::make_shared<const OpensslContext>(std::move(ssl), asks);
 }
 
 Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const Context> context,

@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret.h"
-#include "crypto/signature.h"
+#include "crypto/signature_request.h"
 
 namespace culvert::tls {
 
@@ -60,7 +60,7 @@ using Verifier = std::function<std::optional<Refusal>(std::span<const Bytes> cha
 // Who we are: may be empty for a client without a certificate.
 struct Credential {
   std::vector<Bytes> chain;  // DER, leaf first
-  Signer sign;
+  Signer sign;               // none: sessions ask for signatures, see Session::wanted()
 };
 
 struct Settings {
@@ -114,8 +114,13 @@ class Session {
                                                SessionSettings settings);
   virtual ~Session() = default;
 
-  // Takes records as they come, split anywhere; what to answer is in output().
+  // Takes records as they come, split anywhere; what to answer is in output(), unless a signature
+  // is wanted().
   virtual void feed(ByteView octets) = 0;
+  // What our key has to sign before the handshake can go on; nullptr: nothing. It goes on with
+  // signature_made(); an empty signature says that there is none.
+  virtual const SignatureRequest* wanted() const = 0;
+  virtual void signature_made(Bytes signature) = 0;
   // Protects application data; only when established.
   virtual Result<> write(ByteView data) = 0;
   // Says close_notify; only when established.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "crypto/signature_request.h"
 #include "eap/packet.h"
 
 namespace culvert::eap {
@@ -50,6 +51,7 @@ struct Turn {
     go_on,      // send `data` and expect more
     succeeded,  // server: the peer is who it says. Peer: this side is content, and takes a Success
     failed,
+    waits,    // for a signature of ours, see Method::wanted()
     discard,  // the packet has no place here and changes nothing
   };
   Next next = Next::discard;
@@ -72,6 +74,7 @@ struct Turn {
   static Turn fail_with(Bytes type_data, Failure why, std::string detail = {}) {
     return {Next::failed, std::move(type_data), {why, std::move(detail)}};
   }
+  static Turn wait() { return {Next::waits, std::nullopt, {}}; }
   static Turn discard() { return {}; }
 };
 
@@ -90,6 +93,12 @@ class Method {
   // is type(), and repeated packets never get here. A peer may still get requests after it
   // succeeded.
   virtual Turn receive(const Packet& packet) = 0;
+  // While it waits: what our key has to sign; and what comes of that. Empty: there is no signature.
+  virtual const SignatureRequest* wanted() const { return nullptr; }
+  virtual Turn signature_made(Bytes signature) {
+    static_cast<void>(signature);
+    return Turn::fail(Failure::internal);
+  }
 
   // After success: 64 octets, or nothing where the method makes no key.
   virtual ByteView msk() const { return {}; }

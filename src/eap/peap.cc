@@ -120,6 +120,7 @@ class ServerSide final : public TlsMethod {
       case Step::Kind::failed:
         said_ = Verdict::fail(step.refusal.value_or(Refusal{}));
         return tell(identifier, Outcome::failure);
+      case Step::Kind::waits:  // no method inside has a key to sign with
       case Step::Kind::discard:
         return Verdict::fail(Failure::protocol_error, out_of_turn());
     }

@@ -11,7 +11,7 @@ std::optional<Type> Peer::method() const {
 }
 
 Step Peer::receive(ByteView octets) {
-  if (state_ == State::done) return discard();
+  if (state_ == State::done || wanted()) return discard();
   if (++rounds_ > options_.max_rounds) return refuse({Failure::too_many_rounds, {}});
   const auto packet = decode(octets);
   if (!packet || packet->code == Code::response) return discard();
@@ -52,8 +52,17 @@ Step Peer::start(const Packet& packet) {
   return respond(packet, kNak, nak_data(packet.expanded, types));
 }
 
-Step Peer::run(const Packet& packet) {
-  Turn turn = method_->receive(packet);
+Step Peer::run(const Packet& packet) { return take(packet, method_->receive(packet)); }
+
+Step Peer::signature_made(Bytes signature) {
+  return wanted() ? take(awaited_, method_->signature_made(std::move(signature))) : discard();
+}
+
+Step Peer::take(const Packet& packet, Turn turn) {
+  if (turn.next == Turn::Next::waits) {
+    awaited_ = {packet.code, packet.identifier, packet.expanded, packet.type, {}, {}};
+    return {Step::Kind::waits, {}, std::nullopt, {}};
+  }
   if (turn.next == Turn::Next::discard) return discard();
   if (turn.next == Turn::Next::failed && !turn.data) return refuse(std::move(turn.refusal));
   refusal_ = {Failure::refused, {}};

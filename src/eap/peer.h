@@ -22,6 +22,9 @@ class Peer {
 
   // Step::packet is the response, and empty where there is none.
   Step receive(ByteView octets);
+  // As Server's.
+  const SignatureRequest* wanted() const { return method_ ? method_->wanted() : nullptr; }
+  Step signature_made(Bytes signature);
 
   std::optional<Type> method() const;
   // In a tunnel, where no Success and no Failure come: the method has ended well; why it has not.
@@ -36,6 +39,7 @@ class Peer {
   Step receive_request(const Packet& packet);
   Step start(const Packet& packet);
   Step run(const Packet& packet);
+  Step take(const Packet& packet, Turn turn);
   Step receive_result(const Packet& packet);
   Step respond(const Packet& request, Type type, ByteView data);
   Step refuse(Refusal refusal);
@@ -47,6 +51,7 @@ class Peer {
   std::unique_ptr<Method> method_;
   Refusal refusal_;  // why we refuse, or what to make of a Failure
   Bytes last_request_, last_response_;
+  Packet awaited_;  // the head of the request whose answer waits for a signature
   std::uint8_t last_identifier_ = 0;
 };
 

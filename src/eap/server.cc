@@ -40,7 +40,7 @@ Step Server::begin() {
 }
 
 Step Server::receive(ByteView octets) {
-  if (state_ == State::idle || state_ == State::done) return discard();
+  if (state_ == State::idle || state_ == State::done || wanted()) return discard();
   if (++rounds_ > options_.max_rounds) return refuse({Failure::too_many_rounds, {}});
   const auto packet = decode(octets);
   if (!packet || packet->code != Code::response || packet->identifier != identifier_)
@@ -52,6 +52,10 @@ Step Server::receive(ByteView octets) {
   Turn turn = method_->receive(*packet);
   if (turn.next != Turn::Next::discard) state_ = State::method;
   return take(std::move(turn));
+}
+
+Step Server::signature_made(Bytes signature) {
+  return wanted() ? take(method_->signature_made(std::move(signature))) : discard();
 }
 
 Step Server::receive_identity(const Packet& packet) {
@@ -97,6 +101,8 @@ Step Server::take(Turn turn) {
       return finish(Code::success);
     case Turn::Next::failed:
       return refuse(std::move(turn.refusal));
+    case Turn::Next::waits:
+      return {Step::Kind::waits, {}, std::nullopt, {}};
     case Turn::Next::discard:
       break;
   }

@@ -22,6 +22,7 @@ struct Step {
                 // has to answer in any case
     succeeded,  // server: send `packet`, the Success. Peer: nothing to send
     failed,     // server: send `packet`, the Failure. Peer: nothing to send
+    waits,      // for a signature, see wanted()
   };
   Kind kind = Kind::discard;
   Bytes packet;
@@ -42,6 +43,10 @@ class Server {
 
   Step begin();
   Step receive(ByteView octets);
+  // Of a step that waits: what our key has to sign. The conversation goes on with signature_made();
+  // an empty signature says that there is none.
+  const SignatureRequest* wanted() const { return method_ ? method_->wanted() : nullptr; }
+  Step signature_made(Bytes signature);
 
   // In a tunnel that leaves out EAP's headers: the identifier of the packet around the answer that
   // comes next. The request that follows has the one after it.

@@ -107,7 +107,21 @@ Turn TlsMethod::advance(ByteView message, std::uint8_t identifier) {
         verdict_->next == Turn::Next::succeeded && session_->state() == tls::State::failed;
     return conclude(refused ? tls_failed() : std::move(*verdict_));
   }
-  Verdict verdict = judge(message, identifier);
+  if (session_->state() == tls::State::handshaking && message.empty())
+    return settle(Verdict::fail(Failure::protocol_error, "the TLS handshake stops in the middle"));
+  identifier_ = identifier;
+  session_->feed(message);
+  return go_on();
+}
+
+Turn TlsMethod::signature_made(Bytes signature) {
+  session_->signature_made(std::move(signature));
+  return go_on();
+}
+
+Turn TlsMethod::go_on() { return session_->wanted() ? Turn::wait() : settle(judge()); }
+
+Turn TlsMethod::settle(Verdict verdict) {
   if (verdict.next == Turn::Next::succeeded && !derive_keys())
     verdict = Verdict::fail(Failure::internal, "TLS gives no keys");
   Bytes output = session_->output();
@@ -118,17 +132,13 @@ Turn TlsMethod::advance(ByteView message, std::uint8_t identifier) {
   return send_next();
 }
 
-TlsMethod::Verdict TlsMethod::judge(ByteView message, std::uint8_t identifier) {
-  const bool was_handshaking = session_->state() == tls::State::handshaking;
-  if (was_handshaking && message.empty())
-    return Verdict::fail(Failure::protocol_error, "the TLS handshake stops in the middle");
-  session_->feed(message);
+TlsMethod::Verdict TlsMethod::judge() {
   const SecretBytes data = session_->input();
   switch (session_->state()) {
     case tls::State::handshaking:
       return Verdict::go_on();
     case tls::State::established:
-      return in_tunnel(data.view(), identifier);
+      return in_tunnel(data.view(), identifier_);
     case tls::State::closed:
       return Verdict::fail(is_server() ? Failure::peer_gave_up : Failure::protocol_error,
                            "TLS was closed before the end");

@@ -28,6 +28,8 @@ class TlsMethod : public Method {
   Type type() const final { return type_; }
   Turn begin(std::uint8_t identifier) final;
   Turn receive(const Packet& packet) final;
+  const SignatureRequest* wanted() const final { return session_ ? session_->wanted() : nullptr; }
+  Turn signature_made(Bytes signature) final;
   ByteView msk() const final { return key_material_.view().first(msk_size_); }
   // 64 octets after success.
   ByteView emsk() const { return key_material_.view().subspan(msk_size_); }
@@ -58,7 +60,9 @@ class TlsMethod : public Method {
  private:
   Result<> open();
   Turn advance(ByteView message, std::uint8_t identifier);
-  Verdict judge(ByteView message, std::uint8_t identifier);
+  Turn go_on();
+  Turn settle(Verdict verdict);
+  Verdict judge();
   Verdict tls_failed() const;
   bool derive_keys();
   Turn send_next();
@@ -69,6 +73,7 @@ class TlsMethod : public Method {
   TlsEnd end_;
   TlsFragments fragments_;
   std::unique_ptr<tls::Session> session_;
+  std::uint8_t identifier_ = 0;     // of the packet that is being worked on
   std::optional<Verdict> verdict_;  // that is reached once what we are sending has arrived
   SecretBytes key_material_;
   std::size_t msk_size_ = 0;

@@ -160,6 +160,7 @@ class ServerSide final : public TlsMethod {
         return Verdict::succeed();
       case Step::Kind::failed:
         return Verdict::fail(step.refusal.value_or(Refusal{}));
+      case Step::Kind::waits:  // no method inside has a key to sign with
       case Step::Kind::discard:
         break;  // RFC 5281, 11.2.1: nothing gets lost in a tunnel
     }

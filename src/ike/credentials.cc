@@ -36,6 +36,7 @@ std::expected<pki::Path, pki::PathFailure> Credentials::check(
 void Credentials::clear() {
   store_.clear();
   revocations_.clear();
+  tls_contexts_.clear();
   keys_.clear();
   parsed_.clear();
   parsed_keys_.clear();

@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 
+#include "ike/tls_contexts.h"
 #include "pki/path.h"
 
 namespace culvert {
@@ -32,6 +33,9 @@ class Credentials {
                                                    std::span<const pki::CertificateRef> received,
                                                    const pki::PathOptions& options);
 
+  // For EAP methods with TLS.
+  TlsContexts& tls_contexts() { return tls_contexts_; }
+
   void clear();
 
  private:
@@ -43,6 +47,7 @@ class Credentials {
   // By DER; those that connections name.
   std::map<Bytes, pki::CertificateRef> parsed_;
   std::map<Bytes, PublicKeyRef> parsed_keys_;
+  TlsContexts tls_contexts_;
 };
 
 }  // namespace culvert

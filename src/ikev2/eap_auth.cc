@@ -2,10 +2,8 @@
 // made, and not when the method is content.
 #include "ikev2/eap_auth.h"
 
-#include <array>
-
-#include "eap/password_methods.h"
 #include "ikev2/authentication.h"
+#include "ikev2/eap_methods.h"
 #include "ikev2/establishment.h"
 #include "ikev2/refusal.h"
 
@@ -15,17 +13,6 @@ namespace {
 using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
-
-// Where the configuration names none. GTC shows the password, so it has to be named.
-constexpr std::array kUsualMethods{eap::kMschapv2, eap::kMd5};
-
-std::vector<eap::Type> methods_of(const AuthConfig& config) {
-  std::vector<eap::Type> types;
-  for (const std::string& name : config.eap_methods)
-    if (const auto type = eap::parse_type(name)) types.push_back(*type);
-  if (types.empty()) types.assign(kUsualMethods.begin(), kUsualMethods.end());
-  return types;
-}
 
 // Users are named by text; addresses and distinguished names by how they are written.
 std::string user_name(const Identity& identity) {
@@ -37,6 +24,14 @@ std::string user_name(const Identity& identity) {
     default:
       return to_string(identity);
   }
+}
+
+// What is to be signed goes to whoever has the key; the SA moves to EapPending.
+void ask_signature(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange) {
+  const SignatureRequest& wanted =
+      *(exchange->eap_server ? exchange->eap_server->wanted() : exchange->eap_peer->wanted());
+  const JobId job = host.make_signature(sa, exchange->eap_key, wanted.scheme, wanted.octets);
+  sa.state = EapPending{std::move(exchange), job};
 }
 
 wire::Payload eap_payload(Bytes packet) { return {PayloadType::eap, wire::Eap{std::move(packet)}}; }
@@ -56,7 +51,7 @@ std::string explain(const eap::Server& server, const eap::Refusal& refusal) {
 bool is_wanted_user(const IkeSa& sa, const eap::Server& server) {
   const auto& wanted = sa.connection->remote.eap_id;
   if (!wanted || wanted->is_any()) return true;
-  const auto claimed = parse_identity(server.identity());
+  const auto claimed = parse_identity(server.user());
   return claimed && matches(*wanted, *claimed);
 }
 
@@ -85,6 +80,8 @@ void take_step(Host& host, IkeSa& sa, AuthExchange& exchange, eap::Step&& step) 
       return send_to_peer(host, sa, exchange, std::move(step.packet));
     case eap::Step::Kind::succeeded:
       return finish_eap(host, sa, exchange, std::move(step.packet));
+    case eap::Step::Kind::waits:
+      return ask_signature(host, sa, std::move(sa.in<EapAsked>()->exchange));
     case eap::Step::Kind::failed:
       emit(host, sa, trace::EapFailed{explain(server, *step.refusal)});
       send_to_peer(host, sa, exchange, std::move(step.packet));
@@ -129,14 +126,15 @@ void send_own_auth(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange
   send_eap(host, sa, std::move(exchange), {PayloadType::auth, std::move(*auth)}, now);
 }
 
-void answer_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const wire::Eap& eap,
-                TimePoint now) {
-  eap::Step step = exchange->eap_peer->receive(eap.data);
+void take_step(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, eap::Step&& step,
+               TimePoint now) {
   switch (step.kind) {
     case eap::Step::Kind::send:
       return send_eap(host, sa, std::move(exchange), eap_payload(std::move(step.packet)), now);
     case eap::Step::Kind::succeeded:
       return send_own_auth(host, sa, std::move(exchange), now);
+    case eap::Step::Kind::waits:
+      return ask_signature(host, sa, std::move(exchange));
     case eap::Step::Kind::discard:
       step.refusal = {eap::Failure::protocol_error, {}};
       [[fallthrough]];
@@ -147,18 +145,42 @@ void answer_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, c
   }
 }
 
+void answer_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const wire::Eap& eap,
+                TimePoint now) {
+  eap::Step step = exchange->eap_peer->receive(eap.data);
+  take_step(host, sa, std::move(exchange), std::move(step), now);
+}
+
 }  // namespace
 
-void prepare_eap_server(Host& host, const IkeSa& sa, AuthExchange& exchange, const Inbound& in) {
+std::expected<void, trace::Body> prepare_eap_server(Host& host, const IkeSa& sa,
+                                                    AuthExchange& exchange, const Inbound& in) {
   eap::Server::Options options;
-  const eap::PasswordServer passwords{host.provider(), host.users(), host.date(in.now)};
-  for (const eap::Type type : methods_of(sa.connection->remote))
-    if (auto offer = eap::offer_password_server(type, passwords))
-      options.offers.push_back(std::move(*offer));
+  auto offers = eap_server_offers(host, sa, exchange, in.now);
+  if (!offers) return std::unexpected(std::move(offers.error()));
+  options.offers = std::move(*offers);
   // Whom IKE's identity names, unless `eap_id` says to ask.
   if (!sa.connection->remote.eap_id) options.identity = user_name(sa.remote_id);
   exchange.peer_id = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
   exchange.eap_server = std::make_unique<eap::Server>(host.provider(), std::move(options));
+  return {};
+}
+
+void eap_signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now) {
+  if (sa.in<EapPending>()->job != job) return;
+  auto exchange = std::move(sa.in<EapPending>()->exchange);
+  if (!exchange->eap_server) {
+    if (made.signature.empty())
+      return fail_and_delete(host, sa, trace::SigningFailed{std::move(made.error)}, now);
+    eap::Step step = exchange->eap_peer->signature_made(std::move(made.signature));
+    return take_step(host, sa, std::move(exchange), std::move(step), now);
+  }
+  if (made.signature.empty())
+    return refuse_peer(host, sa, exchange->message_id, NotifyType::authentication_failed,
+                       trace::SigningFailed{std::move(made.error)});
+  AuthExchange& asked = *exchange;
+  sa.state = EapAsked{std::move(exchange)};
+  take_step(host, sa, asked, asked.eap_server->signature_made(std::move(made.signature)));
 }
 
 void ask_by_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof) {
@@ -208,14 +230,11 @@ bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads) {
 
 void begin_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
   exchange->peer.reset();  // until its last AUTH has shown that it is the one EAP has spoken with
-  const std::string& name = sa.eap_user;
-  const eap::User* user = host.users().find(name);
-  if (!user) return fail_and_delete(host, sa, trace::NoEapCredential{eap::printable(name)}, in.now);
   eap::Peer::Options options;
-  options.identity = name;
-  for (const eap::Type type : methods_of(sa.connection->local))
-    if (auto offer = eap::offer_password_peer(type, host.provider(), name, user->password))
-      options.offers.push_back(std::move(*offer));
+  options.identity = sa.eap_user;
+  auto offers = eap_client_offers(host, sa, *exchange, in.now);
+  if (!offers) return fail_and_delete(host, sa, std::move(offers.error()), in.now);
+  options.offers = std::move(*offers);
   exchange->eap_peer = std::make_unique<eap::Peer>(std::move(options));
   answer_eap(host, sa, std::move(exchange), *wire::find<wire::Eap>(in.payloads, PayloadType::eap),
              in.now);

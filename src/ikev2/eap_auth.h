@@ -12,6 +12,8 @@
 //                                                     <--   HDR, SK{AUTH, [SAr2, TSi, TSr]}
 #pragma once
 
+#include <expected>
+
 #include "ikev2/channel.h"
 
 namespace culvert::ikev2 {
@@ -19,13 +21,19 @@ namespace culvert::ikev2 {
 // ---- responder ----
 
 // Prepares the conversation with a peer that has sent no AUTH.
-void prepare_eap_server(Host& host, const IkeSa& sa, AuthExchange& exchange, const Inbound& in);
+std::expected<void, trace::Body> prepare_eap_server(Host& host, const IkeSa& sa,
+                                                    AuthExchange& exchange, const Inbound& in);
 // Our first answer: who we are, what proves it (nothing where EAP alone has to), the first EAP
 // request. The SA moves to EapAsked.
 void ask_by_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof);
 void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in);
 // The peer ends it by an INFORMATIONAL request (RFC 7296, 2.21.2).
 void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in);
+
+// ---- both ----
+
+// What a method's TLS handshake has waited for.
+void eap_signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now);
 
 // ---- initiator ----
 

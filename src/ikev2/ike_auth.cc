@@ -135,10 +135,7 @@ std::expected<void, trace::Body> examine(Host& host, IkeSa& sa, AuthExchange& ex
   const bool by_eap = sa.connection->remote.kind == AuthKind::eap;
   if (by_eap != (auth == nullptr))
     return std::unexpected(wrong_method(sa, auth ? method_name(auth->method) : "EAP"));
-  if (!auth) {
-    prepare_eap_server(host, sa, exchange, in);
-    return {};
-  }
+  if (!auth) return prepare_eap_server(host, sa, exchange, in);
   auto proof = Authentication::verify(host, sa, exchange.material, id_i, *auth, in);
   if (!proof) return std::unexpected(std::move(proof.error()));
   exchange.peer = *proof;
@@ -159,6 +156,7 @@ void begin_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& material, TimePoint no
 }
 
 void signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now) {
+  if (sa.in<EapPending>()) return eap_signature_made(host, sa, job, std::move(made), now);
   auto* pending = sa.in<AuthPending>();
   if (!pending || pending->job != job) return;
   auto exchange = std::move(pending->exchange);

@@ -235,6 +235,7 @@ struct AuthExchange {
   std::unique_ptr<eap::Peer> eap_peer;
   bool eap_done = false;
   std::optional<eap::Refusal> eap_refusal;  // of the last attempt
+  KeyId eap_key{};                          // what signs in the TLS handshake of an EAP method
   std::optional<SignaturePlan> plan;
 };
 struct AuthSent {  // initiator, IKE_AUTH is out

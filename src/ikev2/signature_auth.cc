@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ikev2/authentication.h"
+#include "ikev2/peer_certificate.h"
 #include "pki/identity_match.h"
 
 namespace culvert::ikev2 {
@@ -21,20 +22,6 @@ constexpr std::size_t kMaxRequestedCas = 64;
 
 bool can_sign(Host& host, const pki::CertificateRef& certificate) {
   return certificate && certificate->key && host.credentials().key(certificate->key->key_id());
-}
-
-// The configured one whose key we have; without any, one that says who we are.
-pki::CertificateRef own_certificate(Host& host, const IkeSa& sa) {
-  const auto& configured = sa.connection->local.certs;
-  for (const CertificateData& one : configured)
-    if (auto certificate = host.credentials().parse(one.view()); can_sign(host, certificate))
-      return certificate;
-  if (!configured.empty()) return nullptr;
-  for (const auto& [id, key] : host.credentials().keys())
-    for (const auto& certificate : host.credentials().store().with_key_id(id))
-      if (can_sign(host, certificate) && pki::certifies(*certificate, sa.local_id))
-        return certificate;
-  return nullptr;
 }
 
 // The configured raw public key whose private half we have.
@@ -122,61 +109,6 @@ std::vector<pki::CertificateRef> candidates(Host& host, const IkeSa& sa,
   return known;
 }
 
-bool is_one_of(Host& host, const std::vector<CertificateData>& configured,
-               const pki::Certificate& certificate) {
-  return std::ranges::any_of(configured, [&](const CertificateData& one) {
-    const auto parsed = host.credentials().parse(one.view());
-    return parsed && parsed->fingerprint == certificate.fingerprint;
-  });
-}
-
-std::optional<trace::Body> objection_to_identity(const IkeSa& sa,
-                                                 const pki::Certificate& certificate) {
-  if (pki::certifies(certificate, sa.remote_id)) return std::nullopt;
-  std::string proven;
-  for (const Identity& identity : pki::identities_of(certificate))
-    proven += (proven.empty() ? "" : ", ") + to_string(identity);
-  return trace::IdentityNotInCertificate{to_string(sa.remote_id), std::move(proven)};
-}
-
-pki::RevocationPolicy revocation_policy(Revocation revocation) {
-  switch (revocation) {
-    case Revocation::strict:
-      return pki::RevocationPolicy::strict;
-    case Revocation::if_uri:
-      return pki::RevocationPolicy::ifuri;
-    default:
-      return pki::RevocationPolicy::relaxed;
-  }
-}
-
-// A certificate that the connection names is trusted for what it is.
-std::optional<trace::Body> objection_to_path(Host& host, const IkeSa& sa,
-                                             const pki::CertificateRef& certificate,
-                                             std::span<const pki::CertificateRef> received,
-                                             TimePoint now) {
-  const AuthConfig& wanted = sa.connection->remote;
-  if (!wanted.certs.empty()) {
-    if (!is_one_of(host, wanted.certs, *certificate))
-      return trace::OtherCertificateWanted{pki::name_text(certificate->subject)};
-    if (certificate->is_valid_at(host.date(now))) return std::nullopt;
-  }
-  pki::PathOptions options;
-  options.now = host.date(now);
-  options.revocation = revocation_policy(wanted.revocation);
-  const auto path = host.credentials().check(certificate, received, options);
-  if (!path)
-    return trace::CertificateRefused{to_string(sa.remote_id), pki::to_sentence(path.error())};
-  const bool wanted_ca =
-      wanted.cacerts.empty() || std::ranges::any_of(path->certificates, [&](const auto& one) {
-        return is_one_of(host, wanted.cacerts, *one);
-      });
-  if (!wanted_ca)
-    return trace::OtherCaWanted{to_string(sa.remote_id),
-                                pki::name_text(path->certificates.back()->subject)};
-  return std::nullopt;
-}
-
 // ---- the peer's signature ----
 
 struct Signature {
@@ -237,6 +169,19 @@ bool is_signature_method(AuthMethod method) {
 }
 
 }  // namespace
+
+pki::CertificateRef own_certificate(Host& host, const IkeSa& sa) {
+  const auto& configured = sa.connection->local.certs;
+  for (const CertificateData& one : configured)
+    if (auto certificate = host.credentials().parse(one.view()); can_sign(host, certificate))
+      return certificate;
+  if (!configured.empty()) return nullptr;
+  for (const auto& [id, key] : host.credentials().keys())
+    for (const auto& certificate : host.credentials().store().with_key_id(id))
+      if (can_sign(host, certificate) && pki::certifies(*certificate, sa.local_id))
+        return certificate;
+  return nullptr;
+}
 
 std::expected<void, trace::Body> plan_signature(Host& host, const IkeSa& sa,
                                                 AuthExchange& exchange) {
@@ -304,8 +249,11 @@ std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
       continue;
     }
     auto objection = objection_to_signature(host, sa, auth, *certificate->key, *octets);
-    if (!objection) objection = objection_to_identity(sa, *certificate);
-    if (!objection) objection = objection_to_path(host, sa, certificate, received, now);
+    if (!objection) objection = objection_to_identity(sa.remote_id, *certificate);
+    if (!objection)
+      if (auto other = objection_to_certificate(host, sa.connection->remote, sa.remote_id,
+                                                certificate, received, pki::PathPurpose::ike, now))
+        objection = std::move(other->why);
     if (!objection) return {};
     why = std::move(*objection);
   }

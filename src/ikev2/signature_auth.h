@@ -11,6 +11,9 @@ namespace culvert::ikev2 {
 
 // ---- what we can prove ----
 
+// The configured certificate whose key we have; without any, one that says who we are; nullptr:
+// none.
+pki::CertificateRef own_certificate(Host& host, const IkeSa& sa);
 // Decides what our AUTH is signed with, and which certificates go with it: exchange.plan.
 std::expected<void, trace::Body> plan_signature(Host& host, const IkeSa& sa,
                                                 AuthExchange& exchange);

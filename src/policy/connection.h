@@ -96,6 +96,9 @@ struct AuthConfig {
   // The user's name in EAP. Absent: IKE's identity. Of the remote side, a pattern is asked for by
   // EAP-Identity.
   std::optional<Identity> eap_id;
+  // Of the local side: whose certificate an EAP method with TLS has to show, where that is not the
+  // responder itself.
+  std::optional<Identity> aaa_id;
   bool operator==(const AuthConfig&) const = default;
 };
 

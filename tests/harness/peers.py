@@ -19,7 +19,7 @@ _SWANCTL_CONF = "swanctl { load = pem pkcs1 pkcs8 x509 pubkey openssl random }\n
 _CHARON_PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey aes sha1 sha2 hmac "
     "xcbc cmac ctr ccm gcm chapoly curve25519 kdf kernel-libipsec kernel-netlink socket-default "
-    "vici updown eap-identity eap-md5 eap-mschapv2 eap-gtc md5 counters")
+    "vici updown eap-identity eap-md5 eap-mschapv2 eap-gtc eap-tls eap-ttls md5 counters")
 
 
 def _debian_program(name):

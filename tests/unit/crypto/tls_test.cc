@@ -23,6 +23,7 @@ struct Arrangement {
   bool client_trusts_another = false, server_trusts_another = false;
   std::string extra;
   tls::Signer server_signer;
+  bool asks_signatures = false;  // of whoever drives the sessions
 };
 
 const TestCertificate& root() {
@@ -36,11 +37,15 @@ const TestCertificate& another_root() {
 
 struct Ends {
   std::unique_ptr<tls::Session> client, server;
+  tls::Signer server_signs, client_signs;  // when asked
+  std::size_t asked = 0;
 
   explicit Ends(const Arrangement& setup) {
     const auto certificate =
         issue({.name = "server", .kind = setup.kind, .extra = setup.extra}, &root());
     tls::Credential credential = certificate.credential();
+    server_signs = credential.sign;
+    if (setup.asks_signatures) credential.sign = nullptr;
     if (setup.server_signer) credential.sign = setup.server_signer;
     auto server_context = tls::Context::make({.credential = std::move(credential),
                                               .authorities = {root().der()},
@@ -49,6 +54,8 @@ struct Ends {
     tls::Settings mine{.min = setup.client_min, .max = setup.client_max};
     if (setup.client_has_certificate)
       mine.credential = issue({.name = "client", .kind = setup.kind}, &root()).credential();
+    client_signs = mine.credential.sign;
+    if (setup.asks_signatures) mine.credential.sign = nullptr;
     auto client_context = tls::Context::make(std::move(mine));
     client =
         tls::Session::make(client_context.value(),
@@ -67,8 +74,16 @@ struct Ends {
 
   // Carries octets to and fro, `step` at a time, until neither side has more to say.
   void run(std::size_t step = 1'000'000) {
-    while (carry(*client, *server, step) || carry(*server, *client, step)) {
+    while (carry(*client, *server, step) || carry(*server, *client, step) ||
+           sign(*client, client_signs) || sign(*server, server_signs)) {
     }
+  }
+  bool sign(tls::Session& session, const tls::Signer& signer) {
+    const SignatureRequest* wanted = session.wanted();
+    if (!wanted) return false;
+    ++asked;
+    session.signature_made(signer(wanted->scheme, wanted->octets).value_or(Bytes{}));
+    return true;
   }
   static bool carry(tls::Session& from, tls::Session& to, std::size_t step) {
     const Bytes octets = from.output();
@@ -104,6 +119,79 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(::testing::Values(KeyKind::rsa, KeyKind::ecdsa_p256, KeyKind::ecdsa_p384,
                                          KeyKind::ecdsa_p521, KeyKind::ed25519, KeyKind::ed448),
                        ::testing::Values(Version::v1_2, Version::v1_3)));
+
+TEST_P(TlsKinds, SignaturesCanBeAskedFor) {
+  const auto [kind, version] = GetParam();
+  Ends ends({.kind = kind, .server_max = version, .asks_signatures = true});
+  ends.run();
+  ASSERT_EQ(ends.client->state(), State::established) << to_text(ends.client->failure());
+  ASSERT_EQ(ends.server->state(), State::established) << to_text(ends.server->failure());
+  EXPECT_EQ(ends.asked, 2u);
+  EXPECT_EQ(ends.client->peer_chain().size(), 1u);
+  EXPECT_EQ(ends.server->peer_chain().size(), 1u);
+}
+
+// Lets the client speak until the server wants a signature.
+void let_server_wait(Ends& ends) {
+  Ends::carry(*ends.client, *ends.server, 1'000'000);
+  ASSERT_NE(ends.server->wanted(), nullptr);
+}
+
+TEST(TlsAsked, ASessionThatWaitsMayGo) {
+  for (const Version version : {Version::v1_2, Version::v1_3}) {
+    Ends ends({.server_max = version, .asks_signatures = true});
+    let_server_wait(ends);
+    ends.server.reset();
+  }
+}
+
+TEST(TlsAsked, ManyWaitAtOnceAndGoOnInAnyOrder) {
+  std::vector<std::unique_ptr<Ends>> all;
+  for (int i = 0; i < 20; ++i) {
+    all.push_back(std::make_unique<Ends>(Arrangement{.asks_signatures = true}));
+    let_server_wait(*all.back());
+  }
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
+    (*at)->run();
+    EXPECT_EQ((*at)->server->state(), State::established);
+  }
+}
+
+TEST(TlsAsked, NothingMovesWhileItWaits) {
+  Ends ends({.asks_signatures = true});
+  let_server_wait(ends);
+  EXPECT_TRUE(ends.server->output().empty());
+  ends.server->feed({});
+  EXPECT_NE(ends.server->wanted(), nullptr);
+  EXPECT_EQ(ends.server->state(), State::handshaking);
+}
+
+TEST(TlsAsked, NoSignatureOrAWrongOneEndsTheHandshake) {
+  for (const bool none : {true, false}) {
+    Ends ends({.asks_signatures = true});
+    ends.server_signs = [none](const SignatureScheme&, ByteView) {
+      return Result<Bytes>(Bytes(none ? 0 : 64, std::uint8_t{1}));
+    };
+    ends.run();
+    EXPECT_NE(ends.client->state(), State::established);
+    EXPECT_NE(ends.server->state(), State::established);
+    if (none) {
+      EXPECT_EQ(ends.server->failure().kind, Failure::Kind::signing_failed);
+    }
+  }
+}
+
+TEST(TlsAsked, RefusedCertificatesAreToldWhy) {
+  for (const bool of_server : {true, false}) {
+    Ends ends({.client_trusts_another = of_server,
+               .server_trusts_another = !of_server,
+               .asks_signatures = true});
+    ends.run();
+    const tls::Session& judge = of_server ? *ends.client : *ends.server;
+    EXPECT_EQ(judge.failure().kind, Failure::Kind::certificate_refused);
+    EXPECT_THAT(to_text(judge.failure()), HasSubstr("unable to get local issuer certificate"));
+  }
+}
 
 TEST(Tls, ApplicationDataPassesHoweverTheStreamIsSplit) {
   Ends ends({});
@@ -266,9 +354,6 @@ TEST(Tls, ContextRefusesCertificatesThatCannotBeUsed) {
   tls::Credential garbage = root().credential();
   garbage.chain.front().push_back(0);
   EXPECT_FALSE(tls::Context::make({.credential = garbage}));
-  tls::Credential keyless = root().credential();
-  keyless.sign = nullptr;
-  EXPECT_FALSE(tls::Context::make({.credential = keyless}));
   EXPECT_FALSE(tls::Context::make({.authorities = {Bytes{1, 2, 3}}}));
 }
 
