@@ -66,6 +66,7 @@ struct Host {
   std::unique_ptr<ToyProvider> provider;
   std::unique_ptr<Shard> shard;
   Plane plane;
+  LeaseBook leases;
   std::uint64_t life = 0;  // unique among all daemons of a run
   TimePoint busy_until{}, wake_at = kNever;
   std::map<CommandId, bool> pending_commands;

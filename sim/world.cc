@@ -77,6 +77,7 @@ void World::crash(std::size_t index) {
   host.shard.reset();
   host.provider.reset();
   host.plane = Plane(sabotage_.plane);
+  host.leases = LeaseBook();
   host.held_back.reset();
   host.refused_spis.clear();
   host.refused_installs.clear();

@@ -93,6 +93,9 @@ class World {
   void perform(Host& host, FindPaths&& question);
   void perform(Host& host, Keepalive&& due);
   void perform(Host& host, MakeSignature&& wanted);
+  void perform(Host& host, LeaseAddresses&& wanted);
+  void perform(Host& host, ReleaseAddresses&& given);
+  void perform(Host&, AssignAddresses&&) {}
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

@@ -185,6 +185,20 @@ void World::perform(Host& host, MakeSignature&& wanted) {
                        host.clock.local(now_));
 }
 
+void World::perform(Host& host, LeaseAddresses&& wanted) {
+  after(1ms, [this, index = host.index, life = host.life, job = wanted.job,
+              request = std::move(wanted.request)] {
+    if (hosts_[index].life != life) return;
+    input(index, [this, job, request](Host& asking) {
+      asking.shard->complete(job, asking.leases.lease(request), asking.clock.local(now_));
+    });
+  });
+}
+
+void World::perform(Host& host, ReleaseAddresses&& given) {
+  for (const IpAddress& address : given.addresses) host.leases.release(address);
+}
+
 void World::perform(Host& host, Keepalive&& due) {
   send_frame(host, {due.local, due.remote, Bytes{kKeepalive}, true});
 }

@@ -2,6 +2,7 @@
 #include "cli/status_view.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -12,6 +13,7 @@
 namespace culvert::cli {
 namespace {
 
+using vici::List;
 using vici::Section;
 
 std::string lower(std::string_view text) {
@@ -61,13 +63,20 @@ std::string host_and_port(const Section& sa) {
   return fmt::format("{}:{}", host, port);
 }
 
+// " (10.9.0.1, fd09::1)": what that side has been assigned.
+std::string addresses_of(const Section& sa, std::string_view side) {
+  const List* addresses = sa.find_list(side);
+  return addresses ? fmt::format(" ({})", fmt::join(*addresses, ", ")) : std::string();
+}
+
 std::vector<Cell> ike_row(const std::string& name, const Section& sa) {
   const auto state = sa.get("state");
   return {{fmt::format("{}[{}]", name, sa.get("uniqueid"))},
           {lower(state), colour_of(state)},
           {age_of(sa, "established")},
           {host_and_port(sa)},
-          {fmt::format("{} - {}", sa.get("local-id"), sa.get("remote-id"))},
+          {fmt::format("{}{} - {}{}", sa.get("local-id"), addresses_of(sa, "local-vips"),
+                       sa.get("remote-id"), addresses_of(sa, "remote-vips"))},
           {suite_of(sa)},
           {age_of(sa, "rekey-time")}};
 }

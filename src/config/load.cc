@@ -12,6 +12,7 @@
 #include "config/device_name.h"
 #include "config/file.h"
 #include "config/overlaps.h"
+#include "config/pool.h"
 #include "config/secrets.h"
 #include "config/tunnel.h"
 #include "config/xfrm_interface.h"
@@ -125,7 +126,10 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
     loaded.users = read_users(*member, {report, world_readable, loaded.settings.ike_port});
   std::vector<ConnectionRef> shunts;
   if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
+  std::vector<LocatedPool> pools;
+  if (const Member* member = table.any("pool")) pools = read_pools(*member, report);
   table.finish();
+  loaded.pools = join_pools(std::move(pools), tunnels, report);
   check_overlaps(tunnels, report);
   loaded.secrets = assign_secrets(tunnels, report);
   for (const Tunnel& tunnel : tunnels)

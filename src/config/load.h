@@ -12,6 +12,7 @@
 #include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
+#include "policy/pool.h"
 
 namespace culvert::config {
 
@@ -53,6 +54,7 @@ struct Loaded {
   std::vector<eap::User> users;
   std::vector<std::string> keys;  // paths of files with private keys, which are not read here
   std::vector<XfrmInterface> interfaces;  // that tunnels want
+  std::vector<PoolRef> pools;             // one that a tunnel has for itself bears its name
   DaemonSettings settings;
   std::vector<Diagnostic> warnings;
 };

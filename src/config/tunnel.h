@@ -8,8 +8,14 @@
 #include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
+#include "policy/pool.h"
 
 namespace culvert::config {
+
+struct LocatedPool {
+  PoolConfig config;
+  Position at;
+};
 
 struct Tunnel {
   Position at;  // of the table
@@ -19,6 +25,9 @@ struct Tunnel {
   std::optional<LocatedText> key;   // path of the file with our private key
   std::vector<Position> remote_at;  // of each child's remote selectors, or of its table
   std::optional<XfrmInterface> interface;
+
+  std::optional<LocatedPool> pool;      // of its own
+  std::vector<LocatedText> pool_names;  // that it shares
 
   std::string table() const { return "[tunnel." + config.name + "]"; }
 };

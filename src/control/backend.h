@@ -46,6 +46,11 @@ class Backend {
   // All but those of the configuration file.
   virtual void clear_certificates() = 0;
 
+  // ---- pools of addresses; errors are sentences ----
+  virtual const LeaseBook& leases() const = 0;
+  virtual std::expected<void, std::string> load_pool(PoolRef pool) = 0;
+  virtual std::expected<void, std::string> unload_pool(const std::string& name) = 0;
+
   virtual const Provider& crypto() const = 0;
   // Facts about the data plane, one a line.
   virtual std::vector<std::string> describe_data_plane() const = 0;

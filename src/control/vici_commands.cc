@@ -194,7 +194,7 @@ const Commands::Row* Commands::find(std::string_view name) {
       {"culvert-status", &Commands::culvert_status},
       {"get-keys", &Commands::get_keys},
       {"get-authorities", &Commands::get_authorities},
-      {"get-pools", &Commands::nothing},
+      {"get-pools", &Commands::get_pools},
       {"list-certs", &Commands::list_certs},
       {"list-authorities", &Commands::nothing},
       {"flush-certs", &Commands::succeed},
@@ -204,8 +204,8 @@ const Commands::Row* Commands::find(std::string_view name) {
       {"unload-key", &Commands::unload_key},
       {"load-authority", &Commands::load_authority},
       {"unload-authority", &Commands::no_tokens},
-      {"load-pool", &Commands::no_pools},
-      {"unload-pool", &Commands::no_pools},
+      {"load-pool", &Commands::load_pool},
+      {"unload-pool", &Commands::unload_pool},
       {"rekey", &Commands::rekey},
       {"redirect", &Commands::no_redirect},
       {"get-counters", &Commands::get_counters},
@@ -469,10 +469,6 @@ void Commands::succeed(Message&, const ReplyRef& reply) { reply->respond(success
 void Commands::no_tokens(Message& request, const ReplyRef& reply) {
   wipe(request);
   reply->respond(failure("tokens, and unloading authorities, are not supported by Culvert yet"));
-}
-
-void Commands::no_pools(Message&, const ReplyRef& reply) {
-  reply->respond(failure("address pools are not supported by Culvert yet"));
 }
 
 void Commands::no_redirect(Message&, const ReplyRef& reply) {

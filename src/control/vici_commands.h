@@ -95,10 +95,14 @@ class Commands {
   std::expected<void, std::string> add_certificates(const std::string& file, bool is_ca);
   void clear_certificates();
 
+  // vici_pools.cc
+  void load_pool(Message&, const ReplyRef&);
+  void unload_pool(Message&, const ReplyRef&);
+  void get_pools(Message&, const ReplyRef&);
+
   void nothing(Message&, const ReplyRef&);
   void succeed(Message&, const ReplyRef&);
   void no_tokens(Message&, const ReplyRef&);
-  void no_pools(Message&, const ReplyRef&);
   void no_redirect(Message&, const ReplyRef&);
   void get_counters(Message&, const ReplyRef&);
   void reset_counters(Message&, const ReplyRef&);
@@ -108,6 +112,7 @@ class Commands {
   // What came over vici, as opposed to the configuration file: charon shows and unloads only that.
   std::set<std::string> connections_;
   std::set<std::string> secrets_;
+  std::set<std::string> pools_;
   std::map<std::string, std::vector<std::string>> users_;  // names by the secret's id
   struct Listed {
     pki::CertificateRef certificate;

@@ -121,6 +121,25 @@ Outcome add_selector(ChildDraft& draft, std::string_view text) {
   return {};
 }
 
+Outcome add_vip(ConnectionDraft& draft, std::string_view text) {
+  auto& vips = draft.config.vips;
+  const auto address = IpAddress::parse(text);
+  const bool v6 = equal_without_case(text, "%any6") || equal_without_case(text, "%config6");
+  const bool v4 = equal_without_case(text, "%any") || equal_without_case(text, "%config") ||
+                  equal_without_case(text, "%any4") || equal_without_case(text, "%config4");
+  if (!address && !v4 && !v6) return expected_form("an address, 0.0.0.0 or ::");
+  if (vips.size() == limits::kMaxAssignedAddresses)
+    return expected_form(fmt::format("one of up to {}", limits::kMaxAssignedAddresses));
+  vips.push_back(address ? *address : IpAddress::any(v6 ? Family::v6 : Family::v4));
+  return {};
+}
+
+Outcome add_pool(ConnectionDraft& draft, std::string_view text) {
+  if (!is_printable(text) || text.empty()) return expected_form("the name of a pool");
+  draft.config.pools.emplace_back(text);
+  return {};
+}
+
 Outcome set_version(ConnectionDraft& draft, std::string_view text) {
   const auto version = parse_number(text);
   if (version == 1u) return expected_form("supported by Culvert yet, only 0 and 2 are");
@@ -405,8 +424,8 @@ constexpr Option<ConnectionDraft> kConnectionOptions[] = {
     {"rekey_time", draft_time<&ConnectionDraft::rekey_time, ConnectionDraft>},
     {"over_time", draft_time<&ConnectionDraft::over_time, ConnectionDraft>},
     {"rand_time", draft_time<&ConnectionDraft::rand_time, ConnectionDraft>},
-    {"vips", nullptr, "", true},
-    {"pools", nullptr, "", true},
+    {"vips", add_vip, {}, true},
+    {"pools", add_pool, {}, true},
     {"aggressive", nullptr, "no"},
     {"pull", nullptr, "yes"},
     {"dscp", set_dscp},

@@ -66,6 +66,12 @@ void add_tasks(std::string_view name, const std::vector<std::string>& tasks, Sec
   if (!tasks.empty()) to.add_list(name, tasks);
 }
 
+void add_vips(std::string_view name, const std::vector<IpAddress>& addresses, Section& to) {
+  List texts;
+  for (const IpAddress& address : addresses) texts.push_back(address.to_string());
+  if (!texts.empty()) to.add_list(name, std::move(texts));
+}
+
 void list_ike(const IkeSaStatus& sa, TimePoint now, Section& to) {
   to.add("uniqueid", fmt::format("{}", sa.unique_id))
       .add("version", fmt::format("{}", sa.version))
@@ -94,6 +100,8 @@ void list_ike(const IkeSaStatus& sa, TimePoint now, Section& to) {
     if (sa.rekey_at != kNever) to.add("rekey-time", seconds(sa.rekey_at - now));
     if (sa.reauth_at != kNever) to.add("reauth-time", seconds(sa.reauth_at - now));
   }
+  add_vips("local-vips", sa.local_vips, to);
+  add_vips("remote-vips", sa.remote_vips, to);
   add_tasks("tasks-queued", sa.tasks_queued, to);
   add_tasks("tasks-active", sa.tasks_active, to);
   add_tasks("tasks-passive", sa.tasks_passive, to);

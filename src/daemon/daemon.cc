@@ -122,13 +122,18 @@ std::expected<void, std::string> Daemon::start_plane() {
   plane_ = std::move(chosen->plane);
   plane_choice_ = std::move(chosen->choice);
   if (auto made = plane_->set_interfaces(loaded_.interfaces); !made) return made;
+  addresses_ = std::make_unique<Addresses>(
+      loop_, options_.state_dir, plane_->address_device(),
+      [this](const std::string& sentence) { log_.write(trace::Level::warning, sentence); });
   notices_ =
       std::make_unique<io::ReadableWatch>(loop_, plane_->notice_fd(), [this] { on_notices(); });
   shard_ = std::make_unique<Shard>(shard_options(loaded_.settings, plane_->prefers_udp_encap()),
                                    *provider_);
   network_ = std::make_unique<io::NetworkWatch>(
       loop_, io::NetworkWatch::Options{own_devices(loaded_), esp::PlaneOptions{}.route_table},
-      [this](const std::vector<IpAddress>& addresses) { execute(NetworkChanged{addresses}, {}); });
+      [this](const std::vector<IpAddress>& addresses) {
+        execute(NetworkChanged{addresses_->without_assigned(addresses)}, {});
+      });
   if (const auto watching = network_->start(); !watching) return watching;
   log_.write(trace::Level::info,
              fmt::format("data plane: {}", fmt::join(describe_data_plane(), "; ")));
@@ -287,8 +292,9 @@ void Daemon::carry_out(ResolvePeer&& output) {
 }
 
 void Daemon::carry_out(FindPaths&& output) {
-  auto paths = io::find_paths(*output.connection, output.remotes, network_->addresses(),
-                              esp::PlaneOptions{}.mark);
+  auto paths =
+      io::find_paths(*output.connection, output.remotes,
+                     addresses_->without_assigned(network_->addresses()), esp::PlaneOptions{}.mark);
   shard_->complete(output.job, std::move(paths), now());
 }
 
@@ -304,6 +310,14 @@ void Daemon::carry_out(MakeSignature&& output) {
                  drain();
                });
 }
+
+void Daemon::carry_out(LeaseAddresses&& output) {
+  shard_->complete(output.job, addresses_->lease(output.request), now());
+}
+
+void Daemon::carry_out(ReleaseAddresses&& output) { addresses_->release(output); }
+
+void Daemon::carry_out(AssignAddresses&& output) { addresses_->assign(std::move(output)); }
 
 void Daemon::carry_out(Keepalive&& output) {
   // ESP that has left lately has kept the NAT's mapping alive too.
@@ -389,6 +403,7 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
 }
 
 void Daemon::apply(const Difference& difference) {
+  addresses_->apply(difference);
   for (const auto* secret : difference.new_secrets)
     execute(LoadSecret{{secret->id, secret->secret.clone(), secret->owners}}, {});
   // SAs of a connection that has gone, or that they could not take over, would go on with settings

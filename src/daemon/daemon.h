@@ -12,6 +12,7 @@
 #include "control/backend.h"
 #include "control/failure_book.h"
 #include "control/vici_server.h"
+#include "daemon/addresses.h"
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
@@ -59,6 +60,13 @@ class Daemon : public control::Backend {
   std::expected<KeyId, std::string> load_key(ByteView file) override;
   void forget_key(const KeyId& key) override;
   void clear_certificates() override;
+  const LeaseBook& leases() const override { return addresses_->book(); }
+  std::expected<void, std::string> load_pool(PoolRef pool) override {
+    return addresses_->load(std::move(pool));
+  }
+  std::expected<void, std::string> unload_pool(const std::string& name) override {
+    return addresses_->unload(name);
+  }
   const Provider& crypto() const override { return *provider_; }
   std::vector<std::string> describe_data_plane() const override;
   std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override;
@@ -87,6 +95,9 @@ class Daemon : public control::Backend {
   void carry_out(AskLastUse&& output);
   void carry_out(FindPaths&& output);
   void carry_out(MakeSignature&& output);
+  void carry_out(LeaseAddresses&& output);
+  void carry_out(ReleaseAddresses&& output);
+  void carry_out(AssignAddresses&& output);
   void carry_out(Keepalive&& output);
 
   void on_datagram(const Datagram& datagram);
@@ -109,6 +120,7 @@ class Daemon : public control::Backend {
   io::Mailbox mailbox_;
   std::unique_ptr<DataPlane> plane_;  // its workers use the mailbox
   std::string plane_choice_;          // which it is, and why
+  std::unique_ptr<Addresses> addresses_;
   std::unique_ptr<io::ReadableWatch> notices_;
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;

@@ -67,6 +67,8 @@ constexpr Setting<Connection> kConnectionSettings[] = {
     of_connection<&Connection::mobike>("mobike", kAnew),
     of_connection<&Connection::if_id_in>("xfrm_interface", kAnew),
     of_connection<&Connection::if_id_out>("xfrm_interface", kAnew),
+    of_connection<&Connection::vips>("request_address", kAnew),
+    of_connection<&Connection::pools>("pool", kNow),
     of_connection<&Connection::dpd_delay>("dpd", kNow),
     of_connection<&Connection::rekey_time>("ike_rekey", kNow),
     of_connection<&Connection::over_time>("ike_rekey", kNow),
@@ -145,6 +147,21 @@ ChangedConnection changed_connection(const Connection& from, const ConnectionRef
   return changed;
 }
 
+std::map<std::string, PoolRef> pools_by_name(const config::Loaded& loaded) {
+  std::map<std::string, PoolRef> names;
+  for (const PoolRef& pool : loaded.pools) names[pool->name] = pool;
+  return names;
+}
+
+void compare_pools(const config::Loaded& from, const config::Loaded& to, Difference& difference) {
+  const auto old_pools = pools_by_name(from), new_pools = pools_by_name(to);
+  for (const auto& [name, pool] : old_pools)
+    if (!new_pools.contains(name)) difference.old_pools.push_back(name);
+  for (const auto& [name, pool] : new_pools)
+    if (const auto old = old_pools.find(name); old == old_pools.end() || !(*old->second == *pool))
+      difference.new_pools.push_back(pool);
+}
+
 }  // namespace
 
 ChangedSettings compare(const Connection& from, const Connection& to) {
@@ -190,6 +207,10 @@ std::vector<std::string> Difference::sentences() const {
   for (const auto* secret : new_secrets)
     all.push_back(fmt::format("{} is loaded, for the next authentication", secret->id));
   for (const auto& id : old_secrets) all.push_back(fmt::format("{} is gone", id));
+  for (const auto& name : old_pools)
+    all.push_back(fmt::format("pool {} is gone, its addresses stay until they are released", name));
+  for (const auto& pool : new_pools)
+    all.push_back(fmt::format("pool {} is loaded, its leases stay", pool->name));
   if (interfaces) all.emplace_back("XFRM interfaces changed, in force now");
   if (settings) all.emplace_back("[daemon] changed, in force when culvertd restarts");
   return all;
@@ -215,6 +236,7 @@ Difference compare(const config::Loaded& from, const config::Loaded& to) {
     if (old == old_ids.end() || !same(*old->second, *secret))
       difference.new_secrets.push_back(secret);
   }
+  compare_pools(from, to, difference);
   difference.interfaces = !(from.interfaces == to.interfaces);
   difference.settings = !(from.settings == to.settings);
   return difference;

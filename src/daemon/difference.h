@@ -38,11 +38,14 @@ struct Difference {
   std::vector<ConnectionRef> added;
   std::vector<std::string> old_secrets;          // ids that are gone
   std::vector<const SharedSecret*> new_secrets;  // new ones and changed ones, within `to`
+  std::vector<std::string> old_pools;            // names that are gone
+  std::vector<PoolRef> new_pools;                // new ones and changed ones
   bool interfaces = false;                       // XFRM ones
   bool settings = false;                         // of [daemon]
   bool empty() const {
     return removed.empty() && changed.empty() && added.empty() && old_secrets.empty() &&
-           new_secrets.empty() && !interfaces && !settings;
+           new_secrets.empty() && old_pools.empty() && new_pools.empty() && !interfaces &&
+           !settings;
   }
   // A sentence for each change, with what becomes of SAs.
   std::vector<std::string> sentences() const;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "io/interfaces.h"
 
@@ -52,6 +53,17 @@ std::vector<std::string> common_environment(const IkeSaStatus& sa, const ChildSa
       "PLUTO_PEER_ID=" + sa.remote_id,
   };
   if (const char* path = std::getenv("PATH")) all.push_back(fmt::format("PATH={}", path));
+  // As strongSwan: the first one alone, then each with a number.
+  const auto add_addresses = [&](std::string_view name, const std::vector<IpAddress>& addresses) {
+    if (addresses.empty()) return;
+    all.push_back(fmt::format("{}={}", name, addresses[0].to_string()));
+    std::map<Family, int> numbers;
+    for (const IpAddress& address : addresses)
+      all.push_back(fmt::format("{}{}_{}={}", name, address.is_v4() ? '4' : '6',
+                                ++numbers[address.family()], address.to_string()));
+  };
+  add_addresses("PLUTO_MY_SOURCEIP", sa.local_vips);
+  add_addresses("PLUTO_PEER_SOURCEIP", sa.remote_vips);
   const auto add_mark = [&](std::string_view name, const Mark& mark) {
     if (mark) all.push_back(fmt::format("PLUTO_MARK_{}={}/0x{:08x}", name, mark.value, mark.mask));
   };

@@ -37,6 +37,7 @@ class Plane final : public UserspacePlane {
   Start set_interfaces(const std::vector<XfrmInterface>& wanted) override;
   void send_ike(const Datagram& datagram) override;
   void send_keepalive(const Endpoint& local, const Endpoint& remote) override;
+  std::string address_device() const override { return tun_->name(); }
   std::vector<std::string> describe() const override;
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ikev2/configuration.h"
 #include "ikev2/tasks.h"
 
 namespace culvert::ikev2 {
@@ -46,8 +47,8 @@ ChildFailure selector_failure(const IkeSa& sa, const ConnectionRef& connection,
   for (const ChildConfig& child : connection->children) {
     if (!is_negotiated(child)) continue;
     if (!local.empty()) local += ", ", remote += ", ";
-    local += to_string(resolve(child.local, sa.local.address));
-    remote += to_string(resolve(child.remote, sa.remote.address));
+    local += to_string(local_selectors(sa, child));
+    remote += to_string(remote_selectors(sa, child));
   }
   return {NotifyType::ts_unacceptable,
           {},
@@ -143,8 +144,8 @@ struct Fit {
 
 std::optional<Fit> fit_of(const IkeSa& sa, ChildConfigRef child, const Request& request,
                           const wire::Sa& offer) {
-  const auto ours = resolve(child->local, sa.local.address);
-  const auto theirs = resolve(child->remote, sa.remote.address);
+  const auto ours = local_selectors(sa, *child);
+  const auto theirs = remote_selectors(sa, *child);
   const HostPair& asked = request.pair(child->mode);
   Fit fit{child, narrow(ours, asked.ts_r), narrow(theirs, asked.ts_i), 0};
   if (fit.local.empty() || fit.remote.empty()) return std::nullopt;
@@ -213,8 +214,8 @@ ChildOffer make_offer(Host& host, IkeSa& sa, ChildConfigRef config, ScopeRef sco
     offer.local_ts = scope->local;
     offer.remote_ts = scope->remote;
   } else {
-    offer.local_ts = resolve(config->local, sa.local.address);
-    offer.remote_ts = resolve(config->remote, sa.remote.address);
+    offer.local_ts = local_selectors(sa, *config);
+    offer.remote_ts = remote_selectors(sa, *config);
     if (scope && is_subset(scope->local, offer.local_ts) &&
         is_subset(scope->remote, offer.remote_ts)) {
       put_first(offer.local_ts, scope->local);

@@ -3,6 +3,7 @@
 #include "ikev2/eap_auth.h"
 
 #include "ikev2/authentication.h"
+#include "ikev2/configuration.h"
 #include "ikev2/eap_methods.h"
 #include "ikev2/establishment.h"
 #include "ikev2/refusal.h"
@@ -91,7 +92,7 @@ void take_step(Host& host, IkeSa& sa, AuthExchange& exchange, eap::Step&& step) 
 
 // AUTH, after EAP has succeeded.
 void conclude_as_responder(Host& host, IkeSa& sa, const wire::Auth& auth, TimePoint now) {
-  const auto exchange = std::move(sa.in<EapAsked>()->exchange);
+  auto exchange = std::move(sa.in<EapAsked>()->exchange);
   const auto refuse = [&](trace::Body&& why) {
     refuse_peer(host, sa, exchange->message_id, NotifyType::authentication_failed, std::move(why));
   };
@@ -102,7 +103,7 @@ void conclude_as_responder(Host& host, IkeSa& sa, const wire::Auth& auth, TimePo
   if (!ours) return refuse(std::move(ours.error()));
   Payloads payloads;
   payloads.emplace_back(PayloadType::auth, std::move(*ours));
-  establish_as_responder(host, sa, *exchange, std::move(payloads), now);
+  conclude_authentication(host, sa, std::move(exchange), std::move(payloads), now);
 }
 
 // ---- initiator ----

@@ -4,6 +4,7 @@
 
 #include "ikev2/child.h"
 #include "ikev2/child_rekey.h"
+#include "ikev2/configuration.h"
 #include "ikev2/ike_rekey.h"
 #include "ikev2/mobike.h"
 #include "ikev2/reauthentication.h"
@@ -64,7 +65,9 @@ void queue_waiting_children(IkeSa& sa) {
 // it is bad syntax, which is fatal (2.21.3): false.
 bool answer_child(Host& host, IkeSa& sa, const AuthExchange& exchange, Payloads& payloads,
                   TimePoint now) {
-  if (!wire::find<wire::Sa>(exchange.request, PayloadType::sa)) return true;  // childless
+  const bool childless = !wire::find<wire::Sa>(exchange.request, PayloadType::sa);
+  // RFC 7296, 3.15.4: without its address, the peer has no CHILD SA, but an IKE SA.
+  if (!add_configuration_reply(host, sa, exchange, payloads) || childless) return true;
   if (sa.connection->childless == Childless::force) {
     payloads.push_back(make_notify(NotifyType::no_additional_sas));
     emit(host, sa, trace::ChildlessRefused{"this connection", "without"});
@@ -104,6 +107,18 @@ void accept_child(Host& host, IkeSa& sa, const Inbound& in, const AuthMaterial& 
     emit(host, sa, std::move(agreement.error().why), config.get());
     return finish_waiters(host, sa, config->name, false);
   }
+  // `dynamic` was any address when it was offered.
+  auto within = narrow(local_selectors(sa, *config), agreement->local_ts);
+  if (within.empty()) {
+    refuse_grant(host, sa, offer, in.payloads);
+    emit(host, sa,
+         trace::SelectorsUnacceptable{
+             to_string(agreement->remote_ts), to_string(agreement->local_ts),
+             to_string(local_selectors(sa, *config)), to_string(offer.remote_ts)},
+         config.get());
+    return finish_waiters(host, sa, config->name, false);
+  }
+  agreement->local_ts = std::move(within);
   install_child(host, sa, sa.in<Established>()->proof, *agreement,
                 {material.nonce_i, material.nonce_r, {}, true}, in.now);
   rehearse_rekey(host, sa, config->name, in.now);
@@ -141,6 +156,8 @@ void establish_as_responder(Host& host, IkeSa& sa, const AuthExchange& exchange,
 void add_first_child(Host& host, IkeSa& sa, AuthExchange& exchange, Payloads& payloads) {
   FirstChild child = first_child(sa);
   if (!child.config) return;
+  // The address of the packet that asks for it will not be ours.
+  if (!sa.connection->vips.empty() && child.scope && child.scope->packet) child.scope = nullptr;
   exchange.offer =
       make_offer(host, sa, child_ref(sa.connection, child.config), std::move(child.scope));
   add_offer(*exchange.offer, true, {}, payloads);
@@ -161,6 +178,14 @@ void fail_and_delete(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now) {
   close(sa, "failure");
 }
 
+void fail_and_leave(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now) {
+  withdraw_offer(host, sa);
+  emit(host, sa, std::move(why));
+  const wire::Payload payload{PayloadType::delete_, wire::Delete::ike_sa()};
+  send_request(host, sa, ExchangeType::informational, {&payload, 1}, now);
+  close(sa, "failure");
+}
+
 void accept_refusal(Host& host, IkeSa& sa, const AuthExchange& exchange, const Inbound& in) {
   withdraw_offer(host, sa);
   report_refusal(host, sa, in, exchange.offer ? exchange.offer->config.get() : nullptr);
@@ -170,7 +195,10 @@ void accept_refusal(Host& host, IkeSa& sa, const AuthExchange& exchange, const I
 void establish_as_initiator(Host& host, IkeSa& sa, const AuthExchange& exchange,
                             const Inbound& in) {
   sa.outstanding.reset();
+  if (auto accepted = accept_configuration(sa, in.payloads); !accepted)
+    return fail_and_leave(host, sa, std::move(accepted.error()), in.now);
   become_established(host, sa, *exchange.peer, false, in.now);
+  if (sa.assigned) host.assign_addresses(sa);
   note_auth_lifetime(host, sa, in);
   accept_mobike(host, sa, in.payloads);
   if (exchange.offer) accept_child(host, sa, in, exchange.material, *exchange.offer);

@@ -24,6 +24,8 @@ void add_first_child(Host& host, IkeSa& sa, AuthExchange& exchange, Payloads& pa
 void fail(Host& host, IkeSa& sa, trace::Body&& why);
 // The responder takes us for authenticated, but our side says no: tell it.
 void fail_and_delete(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now);
+// The two have authenticated each other, but we have no use for the IKE SA as it is.
+void fail_and_leave(Host& host, IkeSa& sa, trace::Body&& why, TimePoint now);
 // The responder has refused, or its response makes no sense.
 void accept_refusal(Host& host, IkeSa& sa, const AuthExchange& exchange, const Inbound& in);
 void establish_as_initiator(Host& host, IkeSa& sa, const AuthExchange& exchange, const Inbound& in);

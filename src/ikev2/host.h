@@ -48,6 +48,13 @@ class Host {
   // The answer comes to signature_made(), as long as the SA waits for it.
   virtual JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
                                Bytes octets) = 0;
+  // The answer comes to addresses_leased(), as long as the SA waits for it.
+  virtual JobId lease_addresses(const IkeSa& sa, LeaseRequest&& request) = 0;
+  // What the peer's other IKE SAs have of ours: all of them (they are about to be replaced), or
+  // those at the same address of the peer.
+  virtual std::vector<IpAddress> renewable_addresses(const IkeSa& sa, bool all) const = 0;
+  // What the SA has been assigned is to be on this machine from now on.
+  virtual void assign_addresses(const IkeSa& sa) = 0;
   // This machine's, as NetworkChanged last told; sorted.
   virtual const std::vector<IpAddress>& own_addresses() const = 0;
 

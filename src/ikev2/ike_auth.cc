@@ -3,6 +3,7 @@
 #include "ikev2/ike_auth.h"
 
 #include "ikev2/authentication.h"
+#include "ikev2/configuration.h"
 #include "ikev2/eap_auth.h"
 #include "ikev2/establishment.h"
 #include "ikev2/mobike.h"
@@ -37,6 +38,7 @@ void send_ike_auth(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange
   if (sa.connection->local.kind == AuthKind::eap && sa.connection->remote.kind == AuthKind::eap)
     payloads.push_back(make_notify(NotifyType::eap_only_authentication));
   std::ranges::move(proof, std::back_inserter(payloads));
+  add_configuration_request(host, sa, payloads);
   add_first_child(host, sa, *exchange, payloads);
   add_mobike_support(host, sa, payloads);
   sa.state = AuthSent{std::move(exchange)};
@@ -49,7 +51,7 @@ void use_own_proof(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange
   if (sa.is_initiator()) return send_ike_auth(host, sa, std::move(exchange), std::move(proof), now);
   proof.emplace(proof.begin(), PayloadType::id_r, exchange->own_id);
   if (exchange->eap_server) return ask_by_eap(host, sa, std::move(exchange), std::move(proof));
-  establish_as_responder(host, sa, *exchange, std::move(proof), now);
+  conclude_authentication(host, sa, std::move(exchange), std::move(proof), now);
 }
 
 void fail_to_prove(Host& host, IkeSa& sa, const AuthExchange& exchange, trace::Body&& why) {

@@ -15,6 +15,7 @@
 #include "eap/peer.h"
 #include "eap/server.h"
 #include "ike/action.h"
+#include "ike/addresses.h"
 #include "ikev2/fragmentation.h"
 #include "ipsec/operations.h"
 #include "net/datagram.h"
@@ -189,6 +190,14 @@ struct Mobility {
   Bytes seen_as;  // the peer's hash of our address as it sees it; empty: not known
 };
 
+// What one end has assigned to the other, for as long as the line of IKE SAs lives. RFC 7296, 2.19.
+struct Assigned {
+  std::vector<IpAddress> addresses;
+  HostSettings settings;
+  bool ours = false;         // by the peer to us; else by us to the peer
+  std::uint64_t holder = 0;  // the number of the first IKE SA that has them
+};
+
 // Only the authentication code can make one; what installs SAs asks for it.
 class PeerAuthenticated {
   friend struct Authentication;
@@ -237,6 +246,8 @@ struct AuthExchange {
   std::optional<eap::Refusal> eap_refusal;  // of the last attempt
   KeyId eap_key{};                          // what signs in the TLS handshake of an EAP method
   std::optional<SignaturePlan> plan;
+  std::vector<wire::Payload> proof;  // responder: the beginning of our last answer
+  std::string address_refusal;       // responder: why the peer gets none
 };
 struct AuthSent {  // initiator, IKE_AUTH is out
   std::unique_ptr<AuthExchange> exchange;
@@ -249,6 +260,11 @@ struct EapAsked {  // responder, it has answered with an EAP message
 };
 // Our own proof is being made elsewhere: before the initiator's request or the responder's answer.
 struct AuthPending {
+  std::unique_ptr<AuthExchange> exchange;
+  JobId job;
+};
+// Responder: the addresses that the peer is to have are asked for.
+struct AddressPending {
   std::unique_ptr<AuthExchange> exchange;
   JobId job;
 };
@@ -266,8 +282,8 @@ struct Closed {
   // "us", "peer", "timeout", "failure", "replacement", "restart of the peer" or "shutdown"
   std::string_view by;
 };
-using State = std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending, EapPending,
-                           Established, Closed>;
+using State = std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending,
+                           AddressPending, EapPending, Established, Closed>;
 
 // A request of ours without its answer (RFC 7296, 2.1).
 struct Outstanding {
@@ -361,6 +377,8 @@ struct IkeSa {
   Handle<IkeSa> replaces;  // reauthentication: deleted when this one has the same CHILD SAs
   TimePoint keepalive_at = kNever;  // behind a NAT: when the next NAT-keepalive is due
   std::unique_ptr<Mobility> mobility;
+  // Successors by rekeying share it; the last one to go gives the addresses back.
+  std::shared_ptr<const Assigned> assigned;
   // The request that is being handled; its response goes back the way it came (RFC 7296, 2.11).
   const Datagram* answering = nullptr;
   TimePoint armed = kNever;  // earliest entry for it in the shard's timer queue

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ikev2/configuration.h"
 #include "ikev2/mobike.h"
 #include "ikev2/tasks.h"
 
@@ -31,7 +32,7 @@ bool is_lost(const Host& host, const IpAddress& local) {
 bool is_inner(const IkeSa& sa, const IpAddress& address) {
   const auto& children = sa.connection->children;
   return std::ranges::any_of(children, [&](const ChildConfig& child) {
-    const auto selectors = resolve(child.local, sa.local.address);
+    const auto selectors = local_selectors(sa, child);
     return std::ranges::any_of(selectors, [&](const TrafficSelector& one) {
       const auto within = [&](const IpAddress& which) {
         return which.family() == one.first.family() && one.first <= which && which <= one.last;

@@ -1,5 +1,7 @@
 #include "ikev2/refusal.h"
 
+#include "ikev2/configuration.h"
+
 namespace culvert::ikev2 {
 namespace {
 
@@ -42,8 +44,8 @@ std::string meaning(const IkeSa& sa, NotifyType type, wire::ExchangeType exchang
              std::string(doubt(sa.connection->local.kind));
     case NotifyType::ts_unacceptable:
       if (!child) return "the traffic selectors do not overlap";
-      return "it has no tunnel for " + to_string(resolve(child->local, sa.local.address)) +
-             " === " + to_string(resolve(child->remote, sa.remote.address)) +
+      return "it has no tunnel for " + to_string(local_selectors(sa, *child)) +
+             " === " + to_string(remote_selectors(sa, *child)) +
              "; our `local` must meet its `remote` and the other way round";
     case NotifyType::invalid_ke_payload:
       return "it wants a key-exchange method that is not in our proposals";

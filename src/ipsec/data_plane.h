@@ -36,6 +36,8 @@ class DataPlane {
   virtual void send_ike(const Datagram& datagram) = 0;
   // RFC 3948, 2.3: one octet that a NAT's mapping lives on and the peer ignores.
   virtual void send_keepalive(const Endpoint& local, const Endpoint& remote) = 0;
+  // The device that addresses of tunnels' inner ends are put on.
+  virtual std::string address_device() const { return "lo"; }
   // One line per fact, for `culvert status`.
   virtual std::vector<std::string> describe() const = 0;
 };

@@ -164,6 +164,9 @@ struct ConnectionConfig {
   SendCert send_cert = SendCert::if_asked;
   // keep = "up": retried for ever with backoff, restarted when the peer closes it
   bool keep_up = false;
+  std::vector<std::string> pools;  // of which the peer gets addresses; it must ask for one then
+  // Addresses that we ask the peer for; 0.0.0.0 and :: stand for any of that family.
+  std::vector<IpAddress> vips;
   bool operator==(const ConnectionConfig&) const = default;
 
   const ChildConfig* child(std::string_view child_name) const;

@@ -34,6 +34,8 @@ class Shard::Impl final : public ikev2::Host {
   void complete(JobId job, FoundPaths&& answer, TimePoint now);
   // authentication.cc
   void complete(JobId job, MadeSignature&& answer, TimePoint now);
+  // addresses.cc
+  void complete(JobId job, LeaseGrant&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
@@ -68,6 +70,9 @@ class Shard::Impl final : public ikev2::Host {
   void find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) override;
   JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
                        Bytes octets) override;
+  JobId lease_addresses(const IkeSa& sa, LeaseRequest&& request) override;
+  std::vector<IpAddress> renewable_addresses(const IkeSa& sa, bool all) const override;
+  void assign_addresses(const IkeSa& sa) override;
   const std::vector<IpAddress>& own_addresses() const override { return own_addresses_; }
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
@@ -109,6 +114,7 @@ class Shard::Impl final : public ikev2::Host {
   void settle(SaHandle handle, TimePoint now);
   void settle_touched(TimePoint now);
   void retire(SaHandle handle, TimePoint now);
+  void give_back_addresses(IkeSa& sa);
   void supersede(IkeSa& old, bool peer_has_none);
   void index_half_open(const IkeSa& sa);
   bool unindex_half_open(const IkeSa& sa);  // true when it was half-open
@@ -261,7 +267,7 @@ class Shard::Impl final : public ikev2::Host {
   std::set<ChildName> known_pfs_;
   std::unordered_map<PolicyId, ChildName> trap_names_;
   std::map<JobId, SaHandle> finding_paths_;
-  std::unordered_map<JobId, SaHandle> signing_;
+  std::unordered_map<JobId, SaHandle> signing_, leasing_;
   std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;

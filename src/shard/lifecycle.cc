@@ -138,6 +138,7 @@ IkeSa& Shard::Impl::create_successor(const IkeSa& old, ikev2::Role role, std::ui
   sa.superseded_at = old.superseded_at;
   sa.peer_nat_t = old.peer_nat_t;
   sa.first_initiator = old.first_initiator;
+  sa.assigned = old.assigned;
   if (old.mobility) {
     sa.mobility = std::make_unique<ikev2::Mobility>(*old.mobility);
     sa.mobility->seen_as.clear();  // it covers the SPIs
@@ -265,6 +266,7 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
     up_down(sa, false, std::nullopt);
     ikev2::emit(*this, sa, trace::IkeDeleted{by});
   }
+  give_back_addresses(sa);
   if (was_established) by_identity_.erase({identity_key(sa), handle});
   if (sa.connection) by_connection_.erase({key_of(sa.connection->name), handle});
   // What was begun here and came to nothing: wrong credentials, or never finished.

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "ike/action.h"
+#include "ike/addresses.h"
 #include "ipsec/operations.h"
 #include "shard/status.h"
 #include "trace/event.h"
@@ -78,6 +79,7 @@ struct WaitUntil {
 };
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            AskLastUse, FindPaths, MakeSignature, Keepalive, WaitUntil>;
+                            AskLastUse, FindPaths, MakeSignature, LeaseAddresses, ReleaseAddresses,
+                            AssignAddresses, Keepalive, WaitUntil>;
 
 }  // namespace culvert

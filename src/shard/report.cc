@@ -69,6 +69,8 @@ IkeSaStatus ike_status_of(const IkeSa& sa) {
     if (sa.connection->local.kind == AuthKind::eap) status.local_eap_id = sa.eap_user;
     if (sa.connection->remote.kind == AuthKind::eap) status.remote_eap_id = sa.eap_user;
   }
+  if (sa.assigned)
+    (sa.assigned->ours ? status.local_vips : status.remote_vips) = sa.assigned->addresses;
   status.unique_id = sa.unique_id;
   status.state = state_name(sa);
   status.local = sa.local;

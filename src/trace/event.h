@@ -15,6 +15,7 @@
 #include "crypto/transforms.h"
 #include "net/address.h"
 #include "policy/traffic_selector.h"
+#include "trace/address_events.h"
 #include "trace/authentication_events.h"
 #include "wire/registry.h"
 
@@ -469,8 +470,8 @@ using Body = std::variant<
     InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode,
     SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
     LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
-    PeerNotice, InternalError, EapSucceeded, EapFailed, HookOutput, HookFailed, HookSkipped,
-    Notice>;
+    PeerNotice, InternalError, AddressLeased, PoolExhausted, AddressNotRequested, NoAddressAssigned,
+    EapSucceeded, EapFailed, HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

@@ -37,6 +37,11 @@ struct Take {
   void operator()(AskLastUse& question) const { gateway.asked_use.push_back(question.pair); }
   void operator()(FindPaths& question) const { gateway.path_questions.push_back(question); }
   void operator()(MakeSignature& wanted) const { gateway.to_sign.push_back(std::move(wanted)); }
+  void operator()(LeaseAddresses& wanted) const { gateway.leases_wanted.push_back(wanted); }
+  void operator()(ReleaseAddresses& given) const {
+    for (const IpAddress& address : given.addresses) gateway.leases.release(address);
+  }
+  void operator()(AssignAddresses& own) const { gateway.assigned[own.holder] = own; }
   void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };
@@ -79,6 +84,11 @@ TimePoint Pair::drain(Gateway& gateway) {
     if (const auto* wait = std::get_if<WaitUntil>(&output)) return wait->deadline;
     std::vector<InTransit> out;
     std::visit(Take{gateway, out}, output);
+    while (gateway.answer_leases && !gateway.leases_wanted.empty()) {
+      const LeaseAddresses wanted = std::move(gateway.leases_wanted.front());
+      gateway.leases_wanted.pop_front();
+      gateway.shard->complete(wanted.job, gateway.leases.lease(wanted.request), now);
+    }
     for (InTransit& one : out) {
       sent.push_back(one);
       for (InTransit& arriving : wire(std::move(one))) queue_.push_back(std::move(arriving));

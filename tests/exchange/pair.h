@@ -2,6 +2,7 @@
 // told.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -41,6 +42,10 @@ struct Gateway {
   std::vector<FindPaths> path_questions;
   std::vector<MakeSignature> to_sign;
   std::vector<Keepalive> keepalives;
+  std::deque<LeaseAddresses> leases_wanted;  // not answered yet
+  bool answer_leases = true;                 // at once, by `leases`
+  LeaseBook leases;
+  std::map<std::uint64_t, AssignAddresses> assigned;  // to this machine, by holder
   std::map<std::pair<SaPairId, Direction>, InstallSa> sad;
   std::map<PolicyId, InstallPolicy> policies;
   std::vector<SadOp> operations_log;  // kinds and order only; keys are moved to `sad`

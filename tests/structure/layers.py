@@ -5,7 +5,7 @@ Invariant: the order stands here once; docs/architecture.md explains it, and a t
 
 import re
 
-ABOVE_THE_LINE = ("base net crypto wire policy pki eap radius ipsec trace ike ikev1 ikev2 "
+ABOVE_THE_LINE = ("base net crypto wire policy lease pki eap radius ipsec trace ike ikev1 ikev2 "
                   "shard").split()
 BELOW_THE_LINE = "esp xfrm io config control daemon cli".split()
 ORDER = ABOVE_THE_LINE + BELOW_THE_LINE

@@ -56,6 +56,14 @@ class FakeBackend : public Backend {
   }
   void forget_key(const KeyId&) override {}
   void clear_certificates() override {}
+  const LeaseBook& leases() const override { return book; }
+  std::expected<void, std::string> load_pool(PoolRef pool) override {
+    return book.load(std::move(pool));
+  }
+  std::expected<void, std::string> unload_pool(const std::string& name) override {
+    if (!book.unload(name)) return std::unexpected("not found");
+    return {};
+  }
   const Provider& crypto() const override { return *provider; }
   std::vector<std::string> describe_data_plane() const override { return {"fake"}; }
   std::vector<std::pair<std::string, std::uint64_t>> event_counts() const override {
@@ -72,6 +80,7 @@ class FakeBackend : public Backend {
   std::vector<IkeSaStatus> sas;
   std::vector<PolicyStatus> policies;
   FailureBook failures;
+  LeaseBook book;
   CounterBook counted;
   std::vector<std::string> changes;  // of a reload
   std::unique_ptr<Provider> provider = make_openssl_provider();

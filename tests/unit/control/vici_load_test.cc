@@ -162,8 +162,6 @@ TEST(LoadConn, NeverIgnoresWhatItCannotDo) {
        std::vector<std::pair<std::string, std::string>>{{"version", "1"},
                                                         {"aggressive", "yes"},
                                                         {"pull", "no"},
-                                                        {"pools", "p"},
-                                                        {"vips", "0.0.0.0"},
                                                         {"ppk_required", "yes"},
                                                         {"ppk_id", "x"},
                                                         {"mediation", "yes"}})
