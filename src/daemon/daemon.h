@@ -18,6 +18,7 @@
 #include "daemon/signer.h"
 #include "daemon/state_lock.h"
 #include "io/event_loop.h"
+#include "io/fetcher.h"
 #include "io/mailbox.h"
 #include "io/network_watch.h"
 #include "io/resolver.h"
@@ -87,6 +88,7 @@ class Daemon : public control::Backend {
   void carry_out(AskLastUse&& output);
   void carry_out(FindPaths&& output);
   void carry_out(MakeSignature&& output);
+  void carry_out(FetchEvidence&& output);
   void carry_out(Keepalive&& output);
 
   void on_datagram(const Datagram& datagram);
@@ -112,6 +114,7 @@ class Daemon : public control::Backend {
   std::unique_ptr<io::ReadableWatch> notices_;
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;
+  io::Fetcher fetcher_;
   io::Timer timer_;
   io::Timer date_timer_;
   vici::Server server_;

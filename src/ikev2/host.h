@@ -48,6 +48,8 @@ class Host {
   // The answer comes to signature_made(), as long as the SA waits for it.
   virtual JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
                                Bytes octets) = 0;
+  // The answer comes to evidence_fetched(), as long as the SA waits for it.
+  virtual JobId fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) = 0;
   // This machine's, as NetworkChanged last told; sorted.
   virtual const std::vector<IpAddress>& own_addresses() const = 0;
 

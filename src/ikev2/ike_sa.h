@@ -14,7 +14,7 @@
 #include "crypto/ikev2_keys.h"
 #include "eap/peer.h"
 #include "eap/server.h"
-#include "ike/action.h"
+#include "ike/evidence.h"
 #include "ikev2/fragmentation.h"
 #include "ipsec/operations.h"
 #include "net/datagram.h"
@@ -237,6 +237,8 @@ struct AuthExchange {
   std::optional<eap::Refusal> eap_refusal;  // of the last attempt
   KeyId eap_key{};                          // what signs in the TLS handshake of an EAP method
   std::optional<SignaturePlan> plan;
+  EvidenceSearch evidence;           // about the peer's certificate
+  std::vector<FetchRequest> wanted;  // not empty: the peer's proof waits for these
 };
 struct AuthSent {  // initiator, IKE_AUTH is out
   std::unique_ptr<AuthExchange> exchange;
@@ -250,6 +252,19 @@ struct EapAsked {  // responder, it has answered with an EAP message
 // Our own proof is being made elsewhere: before the initiator's request or the responder's answer.
 struct AuthPending {
   std::unique_ptr<AuthExchange> exchange;
+  JobId job;
+};
+// A message whose handling waits.
+struct HeldMessage {
+  wire::Header header;
+  std::vector<wire::Payload> payloads;
+  Endpoint local, remote;
+};
+// Whether the peer's certificate was revoked is being asked elsewhere. Responder: with its first
+// request, initiator: with the response to ours.
+struct EvidencePending {
+  std::unique_ptr<AuthExchange> exchange;
+  std::unique_ptr<HeldMessage> message;
   JobId job;
 };
 // The next EAP packet is being made elsewhere: by an AAA server, or with a signature of ours.
@@ -266,8 +281,8 @@ struct Closed {
   // "us", "peer", "timeout", "failure", "replacement", "restart of the peer" or "shutdown"
   std::string_view by;
 };
-using State = std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending, EapPending,
-                           Established, Closed>;
+using State = std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending,
+                           EvidencePending, EapPending, Established, Closed>;
 
 // A request of ours without its answer (RFC 7296, 2.1).
 struct Outstanding {

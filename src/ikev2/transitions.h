@@ -19,6 +19,7 @@ enum class StateTag : std::uint8_t {
   eap_sent,
   eap_asked,
   auth_pending,
+  evidence_pending,
   eap_pending,
   established,
   closed

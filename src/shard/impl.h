@@ -34,6 +34,7 @@ class Shard::Impl final : public ikev2::Host {
   void complete(JobId job, FoundPaths&& answer, TimePoint now);
   // authentication.cc
   void complete(JobId job, MadeSignature&& answer, TimePoint now);
+  void complete(JobId job, FetchedEvidence&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
@@ -68,6 +69,7 @@ class Shard::Impl final : public ikev2::Host {
   void find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) override;
   JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
                        Bytes octets) override;
+  JobId fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) override;
   const std::vector<IpAddress>& own_addresses() const override { return own_addresses_; }
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
@@ -261,7 +263,7 @@ class Shard::Impl final : public ikev2::Host {
   std::set<ChildName> known_pfs_;
   std::unordered_map<PolicyId, ChildName> trap_names_;
   std::map<JobId, SaHandle> finding_paths_;
-  std::unordered_map<JobId, SaHandle> signing_;
+  std::unordered_map<JobId, SaHandle> signing_, fetching_;
   std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "ike/action.h"
+#include "ike/evidence.h"
 #include "ipsec/operations.h"
 #include "shard/status.h"
 #include "trace/event.h"
@@ -77,7 +78,8 @@ struct WaitUntil {
   TimePoint deadline = kNever;
 };
 
-using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            AskLastUse, FindPaths, MakeSignature, Keepalive, WaitUntil>;
+using Output =
+    std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
+                 AskLastUse, FindPaths, MakeSignature, FetchEvidence, Keepalive, WaitUntil>;
 
 }  // namespace culvert
