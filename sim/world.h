@@ -96,6 +96,7 @@ class World {
   void perform(Host& host, LeaseAddresses&& wanted);
   void perform(Host& host, ReleaseAddresses&& given);
   void perform(Host&, AssignAddresses&&) {}
+  void perform(Host& host, FetchEvidence&& wanted);
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

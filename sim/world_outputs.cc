@@ -199,6 +199,11 @@ void World::perform(Host& host, ReleaseAddresses&& given) {
   for (const IpAddress& address : given.addresses) host.leases.release(address);
 }
 
+void World::perform(Host& host, FetchEvidence&& wanted) {
+  FetchedEvidence nothing{std::vector<Fetched>(wanted.requests.size())};
+  host.shard->complete(wanted.job, std::move(nothing), host.clock.local(now_));
+}
+
 void World::perform(Host& host, Keepalive&& due) {
   send_frame(host, {due.local, due.remote, Bytes{kKeepalive}, true});
 }

@@ -57,6 +57,12 @@ io::Resolver::Options resolver_options() {
   return options;
 }
 
+io::Fetcher::Options fetcher_options() {
+  io::Fetcher::Options options;
+  options.mark = esp::PlaneOptions{}.mark;
+  return options;
+}
+
 std::string joined(const std::vector<config::Diagnostic>& diagnostics) {
   std::string text;
   for (const auto& diagnostic : diagnostics)
@@ -77,6 +83,7 @@ Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, Stat
       signer_(loop_, std::move(signer)),
       mailbox_(loop_, [this](const Datagram& datagram) { on_datagram(datagram); }),
       resolver_(loop_, resolver_options()),
+      fetcher_(loop_, fetcher_options()),
       timer_(loop_, [this] { drain(); }),
       date_timer_(loop_, [this] { tell_date(); }),
       server_(loop_.context(), *this,
@@ -318,6 +325,14 @@ void Daemon::carry_out(LeaseAddresses&& output) {
 void Daemon::carry_out(ReleaseAddresses&& output) { addresses_->release(output); }
 
 void Daemon::carry_out(AssignAddresses&& output) { addresses_->assign(std::move(output)); }
+
+void Daemon::carry_out(FetchEvidence&& output) {
+  const JobId job = output.job;
+  fetcher_.fetch(std::move(output), [this, job](FetchedEvidence&& fetched) {
+    shard_->complete(job, std::move(fetched), now());
+    drain();
+  });
+}
 
 void Daemon::carry_out(Keepalive&& output) {
   // ESP that has left lately has kept the NAT's mapping alive too.

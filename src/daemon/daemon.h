@@ -19,6 +19,7 @@
 #include "daemon/signer.h"
 #include "daemon/state_lock.h"
 #include "io/event_loop.h"
+#include "io/fetcher.h"
 #include "io/mailbox.h"
 #include "io/network_watch.h"
 #include "io/resolver.h"
@@ -98,6 +99,7 @@ class Daemon : public control::Backend {
   void carry_out(LeaseAddresses&& output);
   void carry_out(ReleaseAddresses&& output);
   void carry_out(AssignAddresses&& output);
+  void carry_out(FetchEvidence&& output);
   void carry_out(Keepalive&& output);
 
   void on_datagram(const Datagram& datagram);
@@ -124,6 +126,7 @@ class Daemon : public control::Backend {
   std::unique_ptr<io::ReadableWatch> notices_;
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;
+  io::Fetcher fetcher_;
   io::Timer timer_;
   io::Timer date_timer_;
   vici::Server server_;

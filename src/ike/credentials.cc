@@ -28,9 +28,9 @@ PublicKeyRef Credentials::parse_key(ByteView spki) {
 
 std::expected<pki::Path, pki::PathFailure> Credentials::check(
     const pki::CertificateRef& leaf, std::span<const pki::CertificateRef> received,
-    const pki::PathOptions& options) {
+    const pki::PathOptions& options, const pki::Evidence& evidence) {
   const pki::PathChecker checker(provider_, store_, signatures_, revocations_);
-  return checker.check(leaf, received, options);
+  return checker.check(leaf, received, options, evidence);
 }
 
 void Credentials::clear() {

@@ -31,7 +31,8 @@ class Credentials {
   // Whether the path from a peer's certificate over `received` is good.
   std::expected<pki::Path, pki::PathFailure> check(const pki::CertificateRef& leaf,
                                                    std::span<const pki::CertificateRef> received,
-                                                   const pki::PathOptions& options);
+                                                   const pki::PathOptions& options,
+                                                   const pki::Evidence& evidence = {});
 
   // For EAP methods with TLS.
   TlsContexts& tls_contexts() { return tls_contexts_; }

@@ -70,17 +70,19 @@ std::expected<wire::Auth, trace::Body> Authentication::sign(
   return shared_key_auth(*value);
 }
 
-std::expected<PeerAuthenticated, trace::Body> Authentication::verify(
-    Host& host, const IkeSa& sa, const AuthMaterial& material,
-    const wire::Identification& id_payload, const wire::Auth& auth, const Inbound& in) {
+std::expected<std::optional<PeerAuthenticated>, trace::Body> Authentication::verify(
+    Host& host, const IkeSa& sa, AuthExchange& exchange, const wire::Identification& id_payload,
+    const wire::Auth& auth, const Inbound& in) {
+  exchange.wanted.clear();
   if (sa.connection->remote.kind == AuthKind::pubkey) {
-    auto verified = verify_signature(host, sa, material, id_payload, auth, in.payloads, in.now);
+    auto verified = verify_signature(host, sa, exchange, id_payload, auth, in.payloads, in.now);
     if (!verified) return std::unexpected(std::move(verified.error()));
+    if (!exchange.wanted.empty()) return std::nullopt;
     return PeerAuthenticated{};
   }
   if (auth.method != wire::AuthMethod::shared_key)
     return std::unexpected(wrong_method(sa, method_name(auth.method)));
-  auto expected = psk_value(host, sa, material, peer_role(sa), id_payload);
+  auto expected = psk_value(host, sa, exchange.material, peer_role(sa), id_payload);
   if (!expected) return std::unexpected(std::move(expected.error()));
   if (!equal_constant_time(expected->view(), auth.data))
     return std::unexpected(trace::WrongSecret{to_string(sa.remote_id)});

@@ -14,9 +14,10 @@ struct Authentication {
                                                      const AuthMaterial& material,
                                                      const wire::Identification& id_payload);
   // Checks the peer's AUTH for the ID payload that it sent, by what the connection asks of it.
-  static std::expected<PeerAuthenticated, trace::Body> verify(
-      Host& host, const IkeSa& sa, const AuthMaterial& material,
-      const wire::Identification& id_payload, const wire::Auth& auth, const Inbound& in);
+  // nullopt: that depends on exchange.wanted, which is to be fetched first.
+  static std::expected<std::optional<PeerAuthenticated>, trace::Body> verify(
+      Host& host, const IkeSa& sa, AuthExchange& exchange, const wire::Identification& id_payload,
+      const wire::Auth& auth, const Inbound& in);
   // The same after EAP, by the key that its method has made.
   static std::expected<wire::Auth, trace::Body> sign_after_eap(Host& host, const IkeSa& sa,
                                                                const AuthExchange& exchange);

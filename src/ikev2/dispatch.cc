@@ -128,8 +128,9 @@ void receive_protected(Host& host, IkeSa& sa, const wire::Header& first, const D
   if (unsealed) header.length = (*unsealed)->octets;
 
   const Transition* row = find_transition(tag_of(sa), header.exchange, header.response);
-  // A request that overtakes the response to our IKE_AUTH: the peer will repeat it.
-  const bool early = !row && (sa.in<AuthSent>() || sa.in<EapSent>());
+  // A request that overtakes the response to our IKE_AUTH, or comes while we look into that: the
+  // peer will repeat it.
+  const bool early = !row && (sa.in<AuthSent>() || sa.in<EapSent>() || sa.in<EvidencePending>());
   if (!row && (header.response || early))
     return drop(host, sa, datagram, Reason::bad_order, "no place for it in this state");
   sa.last_inbound = now;

@@ -55,6 +55,8 @@ class Host {
   virtual std::vector<IpAddress> renewable_addresses(const IkeSa& sa, bool all) const = 0;
   // What the SA has been assigned is to be on this machine from now on.
   virtual void assign_addresses(const IkeSa& sa) = 0;
+  // The answer comes to evidence_fetched(), as long as the SA waits for it.
+  virtual JobId fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) = 0;
   // This machine's, as NetworkChanged last told; sorted.
   virtual const std::vector<IpAddress>& own_addresses() const = 0;
 

@@ -8,6 +8,7 @@
 #include "ikev2/establishment.h"
 #include "ikev2/mobike.h"
 #include "ikev2/signature_auth.h"
+#include "ikev2/tasks.h"
 
 namespace culvert::ikev2 {
 namespace {
@@ -138,10 +139,52 @@ std::expected<void, trace::Body> examine(Host& host, IkeSa& sa, AuthExchange& ex
   if (by_eap != (auth == nullptr))
     return std::unexpected(wrong_method(sa, auth ? method_name(auth->method) : "EAP"));
   if (!auth) return prepare_eap_server(host, sa, exchange, in);
-  auto proof = Authentication::verify(host, sa, exchange.material, id_i, *auth, in);
+  auto proof = Authentication::verify(host, sa, exchange, id_i, *auth, in);
   if (!proof) return std::unexpected(std::move(proof.error()));
   exchange.peer = *proof;
   return {};
+}
+
+// ---- what the peer's proof depends on ----
+
+// evidence_fetched() goes on with the same message.
+void await_evidence(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange,
+                    const Inbound& in) {
+  const JobId job = host.fetch_evidence(sa, std::exchange(exchange->wanted, {}));
+  auto message = std::make_unique<HeldMessage>(HeldMessage{
+      in.header, {in.payloads.begin(), in.payloads.end()}, in.datagram.local, in.datagram.remote});
+  sa.state = EvidencePending{std::move(exchange), std::move(message), job};
+}
+
+// For the operator, even where the connection does not mind.
+void tell_of_complaints(Host& host, IkeSa& sa, const AuthExchange& exchange) {
+  if (!exchange.evidence.complaints().empty())
+    emit(host, sa,
+         trace::RevocationNotTold{to_string(sa.remote_id), exchange.evidence.complaints()});
+}
+
+void answer_peer(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
+  if (auto examined = examine(host, sa, *exchange, in); !examined)
+    return refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,
+                       std::move(examined.error()));
+  if (!exchange->wanted.empty()) return await_evidence(host, sa, std::move(exchange), in);
+  tell_of_complaints(host, sa, *exchange);
+  if (has_no_forbidden_nat(host, sa, in)) prove_ourselves(host, sa, std::move(exchange), in.now);
+}
+
+// The responder's AUTH, and what follows it.
+void conclude(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
+  if (const auto* auth = wire::find<wire::Auth>(in.payloads, PayloadType::auth)) {
+    auto proof = Authentication::verify(host, sa, *exchange, exchange->peer_id, *auth, in);
+    if (!proof) return fail_and_delete(host, sa, std::move(proof.error()), in.now);
+    if (!exchange->wanted.empty()) return await_evidence(host, sa, std::move(exchange), in);
+    exchange->peer = *proof;
+    tell_of_complaints(host, sa, *exchange);
+  }
+  if (wants_eap(sa, in.payloads)) return begin_eap(host, sa, std::move(exchange), in);
+  if (sa.connection->local.kind == AuthKind::eap)
+    return fail_and_delete(host, sa, wrong_method(sa, "no EAP"), in.now);
+  establish_as_initiator(host, sa, *exchange, in);
 }
 
 }  // namespace
@@ -170,6 +213,21 @@ void signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, Time
   use_own_proof(host, sa, std::move(exchange), std::move(proof), now);
 }
 
+void evidence_fetched(Host& host, IkeSa& sa, JobId job, FetchedEvidence&& fetched, TimePoint now) {
+  auto* pending = sa.in<EvidencePending>();
+  if (!pending || pending->job != job) return;
+  auto exchange = std::move(pending->exchange);
+  const auto message = std::move(pending->message);
+  exchange->evidence.take(host.provider(), std::move(fetched), host.date(now));
+  const Datagram datagram{message->local, message->remote, {}};
+  const Inbound in{message->header, message->payloads, datagram, now};
+  if (sa.is_initiator())
+    conclude(host, sa, std::move(exchange), in);
+  else
+    answer_peer(host, sa, std::move(exchange), in);
+  if (!sa.closed()) run_next_task(host, sa, now);
+}
+
 void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   if (!identify(host, sa, in) || !is_welcome(host, sa, in)) return;
   auto exchange = std::make_unique<AuthExchange>();
@@ -178,10 +236,8 @@ void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in) {
   exchange->message_id = in.header.message_id;
   exchange->material.wants_cert = has_certificate_request(sa, in.payloads);
   exchange->own_id = to_wire(sa.local_id);
-  if (auto examined = examine(host, sa, *exchange, in); !examined)
-    return refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,
-                       std::move(examined.error()));
-  if (has_no_forbidden_nat(host, sa, in)) prove_ourselves(host, sa, std::move(exchange), in.now);
+  collect_evidence(host, in.payloads, *exchange);
+  answer_peer(host, sa, std::move(exchange), in);
 }
 
 void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {
@@ -199,15 +255,8 @@ void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in) {
     return fail_and_delete(
         host, sa, trace::UnexpectedIdentity{to_string(claimed), to_string(expected)}, in.now);
   exchange->peer_id = *id_r;
-  if (auth) {
-    auto proof = Authentication::verify(host, sa, exchange->material, *id_r, *auth, in);
-    if (!proof) return fail_and_delete(host, sa, std::move(proof.error()), in.now);
-    exchange->peer = *proof;
-  }
-  if (continues) return begin_eap(host, sa, std::move(exchange), in);
-  if (sa.connection->local.kind == AuthKind::eap)
-    return fail_and_delete(host, sa, wrong_method(sa, "no EAP"), in.now);
-  establish_as_initiator(host, sa, *exchange, in);
+  collect_evidence(host, in.payloads, *exchange);
+  conclude(host, sa, std::move(exchange), in);
 }
 
 }  // namespace culvert::ikev2

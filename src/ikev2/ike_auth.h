@@ -18,6 +18,8 @@ namespace culvert::ikev2 {
 void begin_ike_auth(Host& host, IkeSa& sa, AuthMaterial&& material, TimePoint now);
 // The answer to Host::make_signature().
 void signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now);
+// The answer to Host::fetch_evidence().
+void evidence_fetched(Host& host, IkeSa& sa, JobId job, FetchedEvidence&& fetched, TimePoint now);
 void handle_ike_auth_request(Host& host, IkeSa& sa, const Inbound& in);
 void handle_ike_auth_response(Host& host, IkeSa& sa, const Inbound& in);
 

@@ -16,6 +16,7 @@
 #include "eap/server.h"
 #include "ike/action.h"
 #include "ike/addresses.h"
+#include "ike/evidence.h"
 #include "ikev2/fragmentation.h"
 #include "ipsec/operations.h"
 #include "net/datagram.h"
@@ -248,6 +249,8 @@ struct AuthExchange {
   std::optional<SignaturePlan> plan;
   std::vector<wire::Payload> proof;  // responder: the beginning of our last answer
   std::string address_refusal;       // responder: why the peer gets none
+  EvidenceSearch evidence;           // about the peer's certificate
+  std::vector<FetchRequest> wanted;  // not empty: the peer's proof waits for these
 };
 struct AuthSent {  // initiator, IKE_AUTH is out
   std::unique_ptr<AuthExchange> exchange;
@@ -268,6 +271,19 @@ struct AddressPending {
   std::unique_ptr<AuthExchange> exchange;
   JobId job;
 };
+// A message whose handling waits.
+struct HeldMessage {
+  wire::Header header;
+  std::vector<wire::Payload> payloads;
+  Endpoint local, remote;
+};
+// Whether the peer's certificate was revoked is being asked elsewhere. Responder: with its first
+// request, initiator: with the response to ours.
+struct EvidencePending {
+  std::unique_ptr<AuthExchange> exchange;
+  std::unique_ptr<HeldMessage> message;
+  JobId job;
+};
 // The next EAP packet is being made elsewhere: by an AAA server, or with a signature of ours.
 struct EapPending {
   std::unique_ptr<AuthExchange> exchange;
@@ -283,7 +299,7 @@ struct Closed {
   std::string_view by;
 };
 using State = std::variant<InitSent, HalfOpen, AuthSent, EapSent, EapAsked, AuthPending,
-                           AddressPending, EapPending, Established, Closed>;
+                           AddressPending, EvidencePending, EapPending, Established, Closed>;
 
 // A request of ours without its answer (RFC 7296, 2.1).
 struct Outstanding {

@@ -26,13 +26,34 @@ pki::RevocationPolicy revocation_policy(Revocation revocation) {
   }
 }
 
+// Where the state of a certificate is not known, exchange.wanted says what to fetch; once there is
+// nothing more to ask, the path is judged by what has come.
+std::expected<pki::Path, pki::PathFailure> find_path(Host& host, AuthExchange& exchange,
+                                                     const pki::CertificateRef& certificate,
+                                                     std::span<const pki::CertificateRef> received,
+                                                     pki::PathOptions& options) {
+  const auto check = [&](bool may_fetch) {
+    options.may_fetch = may_fetch;
+    return host.credentials().check(certificate, received, options, exchange.evidence.evidence());
+  };
+  auto path = check(true);
+  if (!path || path->needs.empty()) return path;
+  exchange.wanted = exchange.evidence.next(host.provider(), path->needs);
+  if (!exchange.wanted.empty()) return path;
+  path = check(false);
+  if (!path && path.error().problem == pki::PathProblem::revocation_unknown &&
+      !exchange.evidence.complaints().empty())
+    path.error().detail += " (" + exchange.evidence.complaints() + ")";
+  return path;
+}
+
 }  // namespace
 
 // A certificate that the connection names is trusted for what it is.
 std::optional<CertificateObjection> objection_to_certificate(
     Host& host, const AuthConfig& wanted, const Identity& peer,
     const pki::CertificateRef& certificate, std::span<const pki::CertificateRef> received,
-    pki::PathPurpose purpose, TimePoint now) {
+    pki::PathPurpose purpose, TimePoint now, AuthExchange* exchange) {
   if (!wanted.certs.empty()) {
     if (!is_one_of(host, wanted.certs, *certificate))
       return CertificateObjection{
@@ -43,7 +64,9 @@ std::optional<CertificateObjection> objection_to_certificate(
   options.now = host.date(now);
   options.purpose = purpose;
   options.revocation = revocation_policy(wanted.revocation);
-  const auto path = host.credentials().check(certificate, received, options);
+  const auto path = exchange ? find_path(host, *exchange, certificate, received, options)
+                             : host.credentials().check(certificate, received, options);
+  if (exchange && !exchange->wanted.empty()) return std::nullopt;
   if (!path)
     return CertificateObjection{
         trace::CertificateRefused{to_string(peer), pki::to_sentence(path.error())},

@@ -15,11 +15,12 @@ struct CertificateObjection {
 };
 
 // `wanted` says which certificates and CAs the connection takes, `peer` whom the certificate is
-// about. Nothing is said of the identity in it.
+// about. Nothing is said of the identity in it. Where whether it was revoked is to be asked first,
+// exchange->wanted is not empty afterwards; without `exchange` what is known already has to do.
 std::optional<CertificateObjection> objection_to_certificate(
     Host& host, const AuthConfig& wanted, const Identity& peer,
     const pki::CertificateRef& certificate, std::span<const pki::CertificateRef> received,
-    pki::PathPurpose purpose, TimePoint now);
+    pki::PathPurpose purpose, TimePoint now, AuthExchange* exchange = nullptr);
 // The claimed identity does not stand in it.
 std::optional<trace::Body> objection_to_identity(const Identity& claimed,
                                                  const pki::Certificate& certificate);

@@ -228,17 +228,25 @@ void add_certificates(const IkeSa& sa, const AuthExchange& exchange, Payloads& p
     add(wire::CertEncoding::raw_public_key, exchange.plan->raw_key->spki());
 }
 
-std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
-                                                  const AuthMaterial& material,
-                                                  const wire::Identification& id_payload,
-                                                  const wire::Auth& auth,
-                                                  std::span<const wire::Payload> payloads,
-                                                  TimePoint now) {
+void collect_evidence(Host& host, std::span<const wire::Payload> payloads, AuthExchange& exchange) {
+  for (const wire::Payload& payload : payloads) {
+    const auto* cert = std::get_if<wire::Cert>(&payload.body);
+    if (payload.type != PayloadType::cert || !cert) continue;
+    if (wire::CertEncoding{cert->encoding} == wire::CertEncoding::crl)
+      exchange.evidence.add_crl(host.provider(), cert->data);
+    if (wire::CertEncoding{cert->encoding} == wire::CertEncoding::ocsp_content)
+      exchange.evidence.add_ocsp(host.provider(), cert->data);
+  }
+}
+
+std::expected<void, trace::Body> verify_signature(
+    Host& host, const IkeSa& sa, AuthExchange& exchange, const wire::Identification& id_payload,
+    const wire::Auth& auth, std::span<const wire::Payload> payloads, TimePoint now) {
   if (!is_signature_method(auth.method))
     return std::unexpected(wrong_method(sa, method_name(auth.method)));
   const auto received = received_certificates(host, payloads);
   const Role signer = sa.is_initiator() ? Role::responder : Role::initiator;
-  auto octets = signed_octets(host, sa, material, signer, id_payload);
+  auto octets = signed_octets(host, sa, exchange.material, signer, id_payload);
   if (!octets) return std::unexpected(std::move(octets.error()));
   if (!sa.connection->remote.pubkeys.empty()) return verify_with_raw_keys(host, sa, auth, *octets);
   trace::Body why = trace::NoPeerCertificate{to_string(sa.remote_id)};
@@ -251,8 +259,9 @@ std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
     auto objection = objection_to_signature(host, sa, auth, *certificate->key, *octets);
     if (!objection) objection = objection_to_identity(sa.remote_id, *certificate);
     if (!objection)
-      if (auto other = objection_to_certificate(host, sa.connection->remote, sa.remote_id,
-                                                certificate, received, pki::PathPurpose::ike, now))
+      if (auto other =
+              objection_to_certificate(host, sa.connection->remote, sa.remote_id, certificate,
+                                       received, pki::PathPurpose::ike, now, &exchange))
         objection = std::move(other->why);
     if (!objection) return {};
     why = std::move(*objection);

@@ -26,14 +26,14 @@ void add_certificates(const IkeSa& sa, const AuthExchange& exchange, Payloads& p
 
 // ---- what the peer proves ----
 
+// CRLs and OCSP responses that came in CERT payloads: RFC 7296, 3.6; RFC 4806.
+void collect_evidence(Host& host, std::span<const wire::Payload> payloads, AuthExchange& exchange);
 // The certificate that the peer has, its path to a CA that we trust, the identity that it claims
-// and its signature.
-std::expected<void, trace::Body> verify_signature(Host& host, const IkeSa& sa,
-                                                  const AuthMaterial& material,
-                                                  const wire::Identification& id_payload,
-                                                  const wire::Auth& auth,
-                                                  std::span<const wire::Payload> payloads,
-                                                  TimePoint now);
+// and its signature. exchange.wanted is not empty afterwards when that depends on what is to be
+// fetched first.
+std::expected<void, trace::Body> verify_signature(
+    Host& host, const IkeSa& sa, AuthExchange& exchange, const wire::Identification& id_payload,
+    const wire::Auth& auth, std::span<const wire::Payload> payloads, TimePoint now);
 
 // ---- what both sides say that they take ----
 

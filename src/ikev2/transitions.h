@@ -20,6 +20,7 @@ enum class StateTag : std::uint8_t {
   eap_asked,
   auth_pending,
   address_pending,
+  evidence_pending,
   eap_pending,
   established,
   closed

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/limits.h"
+#include "io/tcp_endpoint.h"
 
 namespace culvert::io {
 namespace {
@@ -13,14 +14,6 @@ namespace {
 constexpr Duration kHandshakeTime = std::chrono::seconds(10);
 // Packets that wait for the connection: as many as there are identifiers.
 constexpr std::size_t kMaxQueued = 256 * limits::kMaxRadiusPacket;
-
-asio::ip::tcp::endpoint to_asio(const Endpoint& endpoint) {
-  if (endpoint.address.is_v4())
-    return {asio::ip::address_v4(endpoint.address.v4_value()), endpoint.port};
-  asio::ip::address_v6::bytes_type octets;
-  std::ranges::copy(endpoint.address.bytes(), octets.begin());
-  return {asio::ip::address_v6(octets), endpoint.port};
-}
 
 }  // namespace
 
@@ -66,7 +59,7 @@ void RadsecConnection::connect() {
   link_ = std::make_shared<Link>(loop_);
   deadline_.set(loop_.now() + kHandshakeTime);
   link_->socket.async_connect(
-      to_asio(remote_), [this, link = link_](const asio::error_code& error) {
+      tcp_endpoint(remote_), [this, link = link_](const asio::error_code& error) {
         if (!link->socket.is_open()) return;
         auto session = tls::Session::make(
             tls_.context,

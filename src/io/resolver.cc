@@ -1,36 +1,12 @@
 // Invariant: every request is answered once: by its addresses, by the last error, or by its
-// deadline, whichever comes first. A thread that is stuck in a lookup touches only Shared.
+// deadline, whichever comes first.
 #include "io/resolver.h"
 
 #include <fmt/format.h>
-#include <netdb.h>
-
-#include <algorithm>
-#include <mutex>
-#include <thread>
 
 #include "io/paths.h"
-#include "io/socket_name.h"
 
 namespace culvert::io {
-
-namespace {
-
-Resolver::Addresses look_up(const std::string& name) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_DGRAM;
-  addrinfo* list = nullptr;
-  if (const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &list); error != 0)
-    return std::unexpected(::gai_strerror(error));
-  std::vector<IpAddress> addresses;
-  for (const auto* entry = list; entry != nullptr; entry = entry->ai_next)
-    if (entry->ai_family == AF_INET || entry->ai_family == AF_INET6)
-      addresses.push_back(address_of(entry->ai_addr));
-  ::freeaddrinfo(list);
-  return addresses;
-}
-
-}  // namespace
 
 struct Resolver::Request {
   ConnectionRef connection;
@@ -43,21 +19,10 @@ struct Resolver::Request {
   bool done = false;
 };
 
-struct Resolver::Shared {
-  std::mutex mutex;
-  EventLoop* loop = nullptr;  // nullptr: the resolver has gone
-};
-
 Resolver::Resolver(EventLoop& loop, Options options)
-    : loop_(loop), options_(std::move(options)), shared_(std::make_shared<Shared>()) {
-  shared_->loop = &loop;
-  if (!options_.lookup) options_.lookup = look_up;
-}
-
-Resolver::~Resolver() {
-  const std::lock_guard lock(shared_->mutex);
-  shared_->loop = nullptr;
-}
+    : loop_(loop),
+      options_(std::move(options)),
+      names_(loop, options_.max_threads, std::move(options_.lookup)) {}
 
 void Resolver::resolve(ConnectionRef connection, std::size_t attempt, Answer answer) {
   auto request = std::make_shared<Request>();
@@ -72,9 +37,8 @@ void Resolver::resolve(ConnectionRef connection, std::size_t attempt, Answer ans
   });
   request->deadline->set(loop_.now() + options_.deadline);
   requests_.push_back(request);
-  loop_.post([this, weak = std::weak_ptr(request), shared = std::weak_ptr(shared_)] {
-    const auto waiting = weak.lock();
-    if (waiting && !shared.expired()) step(waiting);
+  loop_.post([this, weak = std::weak_ptr(request)] {
+    if (const auto waiting = weak.lock()) step(waiting);
   });
 }
 
@@ -86,8 +50,11 @@ void Resolver::step(const std::shared_ptr<Request>& request) {
     if (pattern.kind == AddressPattern::Kind::host_name) {
       request->error =
           fmt::format("no address for {}: the name servers do not answer", pattern.host_name);
-      waiting_.push_back(request);
-      return start_lookups();
+      return names_.look_up(pattern.host_name, request,
+                            [this, weak = std::weak_ptr(request)](const Addresses& addresses) {
+                              const auto waiting = weak.lock();
+                              if (waiting && !waiting->done) looked_up(waiting, addresses);
+                            });
     }
     if (!pattern.is_single()) continue;
     if (add(*request, pattern.first)) return choose(request);
@@ -109,31 +76,6 @@ void Resolver::choose(const std::shared_ptr<Request>& request) {
   if (usable.empty()) return finish(request, {{}, {}, request->error});
   const Path path = usable[request->attempt % usable.size()];
   finish(request, {path.local, path.remote, {}});
-}
-
-void Resolver::start_lookups() {
-  while (!waiting_.empty() && running_ < options_.max_threads) {
-    const auto request = waiting_.front();
-    waiting_.pop_front();
-    if (request->done) continue;
-    ++running_;
-    const auto name = request->connection->remote_addrs[request->next_pattern].host_name;
-    // The thread may outlive the request, whose timer belongs to the loop: it must not own it.
-    std::thread([this, weak = std::weak_ptr(request), name, lookup = options_.lookup,
-                 shared = shared_] {
-      auto addresses = lookup(name);
-      const std::lock_guard lock(shared->mutex);
-      if (shared->loop == nullptr) return;
-      shared->loop->post(
-          [this, weak, addresses = std::move(addresses), alive = std::weak_ptr(shared)] {
-            if (alive.expired()) return;
-            --running_;
-            if (const auto waiting = weak.lock(); waiting && !waiting->done)
-              looked_up(waiting, addresses);
-            start_lookups();
-          });
-    }).detach();
-  }
 }
 
 void Resolver::looked_up(const std::shared_ptr<Request>& request, const Addresses& addresses) {

@@ -44,6 +44,23 @@ JobId Shard::Impl::make_signature(const IkeSa& sa, const KeyId& key, const Signa
   return job;
 }
 
+JobId Shard::Impl::fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) {
+  const JobId job{++last_job_};
+  fetching_[job] = sa.self;
+  outputs_.push_back(FetchEvidence{job, std::move(requests)});
+  return job;
+}
+
+void Shard::Impl::complete(JobId job, FetchedEvidence&& answer, TimePoint now) {
+  now_ = now;
+  const auto waiting = fetching_.extract(job);
+  IkeSa* sa = waiting ? sas_.get(waiting.mapped()) : nullptr;
+  if (!sa) return;
+  ikev2::evidence_fetched(*this, *sa, job, std::move(answer), now);
+  settle(waiting.mapped(), now);
+  settle_touched(now);
+}
+
 void Shard::Impl::complete(JobId job, MadeSignature&& answer, TimePoint now) {
   now_ = now;
   const auto at = signing_.find(job);

@@ -36,6 +36,7 @@ class Shard::Impl final : public ikev2::Host {
   void complete(JobId job, MadeSignature&& answer, TimePoint now);
   // addresses.cc
   void complete(JobId job, LeaseGrant&& answer, TimePoint now);
+  void complete(JobId job, FetchedEvidence&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
@@ -73,6 +74,7 @@ class Shard::Impl final : public ikev2::Host {
   JobId lease_addresses(const IkeSa& sa, LeaseRequest&& request) override;
   std::vector<IpAddress> renewable_addresses(const IkeSa& sa, bool all) const override;
   void assign_addresses(const IkeSa& sa) override;
+  JobId fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) override;
   const std::vector<IpAddress>& own_addresses() const override { return own_addresses_; }
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
@@ -267,7 +269,7 @@ class Shard::Impl final : public ikev2::Host {
   std::set<ChildName> known_pfs_;
   std::unordered_map<PolicyId, ChildName> trap_names_;
   std::map<JobId, SaHandle> finding_paths_;
-  std::unordered_map<JobId, SaHandle> signing_, leasing_;
+  std::unordered_map<JobId, SaHandle> signing_, leasing_, fetching_;
   std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;

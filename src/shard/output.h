@@ -6,6 +6,7 @@
 
 #include "ike/action.h"
 #include "ike/addresses.h"
+#include "ike/evidence.h"
 #include "ipsec/operations.h"
 #include "shard/status.h"
 #include "trace/event.h"
@@ -79,7 +80,7 @@ struct WaitUntil {
 };
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            AskLastUse, FindPaths, MakeSignature, LeaseAddresses, ReleaseAddresses,
-                            AssignAddresses, Keepalive, WaitUntil>;
+                            AskLastUse, FindPaths, MakeSignature, FetchEvidence, LeaseAddresses,
+                            ReleaseAddresses, AssignAddresses, Keepalive, WaitUntil>;
 
 }  // namespace culvert

@@ -38,7 +38,7 @@ struct IkeSaStatus {
   std::string state;  // strongSwan's: "CONNECTING", "ESTABLISHED", "REKEYING", "DELETING"
   Endpoint local, remote;
   std::string local_id, remote_id;
-  std::string local_eap_id, remote_eap_id;  // who has logged in by EAP; empty: nobody
+  std::string local_eap_id, remote_eap_id;         // who has logged in by EAP; empty: nobody
   std::vector<IpAddress> local_vips, remote_vips;  // assigned by the peer, and to it
   bool initiator = false;
   std::uint64_t spi_i = 0, spi_r = 0;

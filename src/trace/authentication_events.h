@@ -93,6 +93,13 @@ struct CertificateRefused {
   std::string remote_id, why;  // pki::to_sentence()
   CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(why))
 };
+struct RevocationNotTold {
+  static constexpr Info kInfo{"revocation_not_told", Level::warning, Group::ike,
+                              "asking whether the certificate of {remote_id} was revoked did not "
+                              "go well: {why}"};
+  std::string remote_id, why;
+  CULVERT_FIELDS(CULVERT_FIELD(remote_id), CULVERT_FIELD(why))
+};
 struct OtherCertificateWanted {
   static constexpr Info kInfo{"other_certificate_wanted", Level::error, Group::ike,
                               "the peer's certificate, {subject}, is not one of those that the "

@@ -465,13 +465,14 @@ using Body = std::variant<
     NoConnectionForIdentity, NoSecret, WrongSecret, PathChanged, PathsProbed, NoPath,
     AddressesNotAllowed, AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
     NoOwnCertificate, NoCommonSignature, SigningFailed, NoPeerCertificate, IdentityNotInCertificate,
-    CertificateRefused, OtherCertificateWanted, OtherCaWanted, BadSignature, WrongEapKey,
-    EapAttemptRefused, NoEapCredential, EapNotSafeAlone, UnexpectedIdentity, SecondSaRefused,
-    InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode,
-    SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
-    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
-    PeerNotice, InternalError, AddressLeased, PoolExhausted, AddressNotRequested, NoAddressAssigned,
-    EapSucceeded, EapFailed, HookOutput, HookFailed, HookSkipped, Notice>;
+    CertificateRefused, RevocationNotTold, OtherCertificateWanted, OtherCaWanted, BadSignature,
+    WrongEapKey, EapAttemptRefused, NoEapCredential, EapNotSafeAlone, UnexpectedIdentity,
+    SecondSaRefused, InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted,
+    SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive,
+    Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer,
+    IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, AddressLeased, PoolExhausted,
+    AddressNotRequested, NoAddressAssigned, EapSucceeded, EapFailed, HookOutput, HookFailed,
+    HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

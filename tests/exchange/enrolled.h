@@ -20,6 +20,11 @@ struct Certified {
   CertificateData data() const { return {std::make_shared<const Bytes>(certificate->der)}; }
 };
 
+// Where a certificate says that news about its revocation is to be had.
+struct Sources {
+  std::vector<std::string> crls, ocsp;
+};
+
 // A CA and the gateways that it vouches for. They sign when sign() is called.
 class Enrolled {
  public:
@@ -28,7 +33,7 @@ class Enrolled {
   }
 
   Certified issue(const std::string& name, const Certified* issuer,
-                  std::chrono::days validity = std::chrono::days(1)) {
+                  std::chrono::days validity = std::chrono::days(1), const Sources& sources = {}) {
     auto key = PrivateKey::generate(KeyKind::ecdsa_p256);
     auto known = provider_->load_public_key(key->spki());
     const Bytes subject = parse_identity("O=Culvert, CN=" + name)->data;
@@ -41,6 +46,8 @@ class Enrolled {
     contents.not_after = kToday + validity;
     contents.ca = !issuer;
     if (issuer) contents.subject_alt_names = {*pki::general_name(*parse_identity(name))};
+    contents.crl_uris = sources.crls;
+    contents.ocsp_uris = sources.ocsp;
     const PrivateKey& signer = issuer ? issuer->key : *key;
     auto der = pki::issue_certificate(
         contents, {issuer ? issuer->name : subject,

@@ -42,6 +42,7 @@ struct Take {
     for (const IpAddress& address : given.addresses) gateway.leases.release(address);
   }
   void operator()(AssignAddresses& own) const { gateway.assigned[own.holder] = own; }
+  void operator()(FetchEvidence& wanted) const { gateway.to_fetch.push_back(std::move(wanted)); }
   void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };

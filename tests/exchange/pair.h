@@ -41,6 +41,7 @@ struct Gateway {
   std::vector<SaPairId> asked_use;  // pairs whose last use the shard wants to know
   std::vector<FindPaths> path_questions;
   std::vector<MakeSignature> to_sign;
+  std::vector<FetchEvidence> to_fetch;
   std::vector<Keepalive> keepalives;
   std::deque<LeaseAddresses> leases_wanted;  // not answered yet
   bool answer_leases = true;                 // at once, by `leases`
