@@ -93,6 +93,10 @@ class World {
   void perform(Host& host, FindPaths&& question);
   void perform(Host& host, Keepalive&& due);
   void perform(Host& host, MakeSignature&& wanted);
+  void perform(Host& host, AskAaa&& question);
+  void perform(Host&, SessionBegan&&) {}
+  void perform(Host&, SessionUses&&) {}
+  void perform(Host&, SessionEnded&&) {}
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

@@ -77,6 +77,7 @@ Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, Stat
       signer_(loop_, std::move(signer)),
       mailbox_(loop_, [this](const Datagram& datagram) { on_datagram(datagram); }),
       resolver_(loop_, resolver_options()),
+      aaa_(loop_, *provider_, aaa_handlers()),
       timer_(loop_, [this] { drain(); }),
       date_timer_(loop_, [this] { tell_date(); }),
       server_(loop_.context(), *this,
@@ -111,6 +112,7 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions 
   if (auto known = daemon->load_credentials(daemon->loaded_); !known)
     return std::unexpected(known.error());
   daemon->load_users(daemon->loaded_);
+  daemon->aaa_.configure(daemon->loaded_.radius);
   daemon->load_everything();
   return daemon;
 }
@@ -378,6 +380,7 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   auto sentences = difference.sentences();
   for (const auto& sentence : sentences) log_.write(trace::Level::info, "reload: " + sentence);
   load_users(*loaded);
+  if (loaded->radius != loaded_.radius) aaa_.configure(loaded->radius);
   apply(difference);
   log_.write(trace::Level::info, fmt::format("reloaded {}: {} added, {} changed, {} removed",
                                              options_.config, difference.added.size(),

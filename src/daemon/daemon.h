@@ -12,6 +12,7 @@
 #include "control/backend.h"
 #include "control/failure_book.h"
 #include "control/vici_server.h"
+#include "daemon/aaa.h"
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
@@ -87,8 +88,10 @@ class Daemon : public control::Backend {
   void carry_out(AskLastUse&& output);
   void carry_out(FindPaths&& output);
   void carry_out(MakeSignature&& output);
+  void carry_out(AskAaa&& output);
   void carry_out(Keepalive&& output);
 
+  Aaa::Handlers aaa_handlers();
   void on_datagram(const Datagram& datagram);
   void on_notices();
   void await_signal();
@@ -112,6 +115,7 @@ class Daemon : public control::Backend {
   std::unique_ptr<io::ReadableWatch> notices_;
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;
+  Aaa aaa_;
   io::Timer timer_;
   io::Timer date_timer_;
   vici::Server server_;

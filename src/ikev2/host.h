@@ -48,6 +48,11 @@ class Host {
   // The answer comes to signature_made(), as long as the SA waits for it.
   virtual JobId make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
                                Bytes octets) = 0;
+  // The answer comes to aaa_answered(), as long as the SA waits for it.
+  virtual JobId ask_aaa(const IkeSa& sa, Bytes eap, std::unique_ptr<AaaLogin> login) = 0;
+  // Its session is counted from now on; and it has gone over to this SA.
+  virtual SessionId begin_session(const IkeSa& sa) = 0;
+  virtual void own_session(const IkeSa& sa) = 0;
   // This machine's, as NetworkChanged last told; sorted.
   virtual const std::vector<IpAddress>& own_addresses() const = 0;
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "ike/aaa.h"
 #include "ike/action.h"
 #include "ipsec/operations.h"
 #include "shard/status.h"
@@ -78,6 +79,7 @@ struct WaitUntil {
 };
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
-                            AskLastUse, FindPaths, MakeSignature, Keepalive, WaitUntil>;
+                            AskLastUse, FindPaths, MakeSignature, AskAaa, SessionBegan, SessionUses,
+                            SessionEnded, Keepalive, WaitUntil>;
 
 }  // namespace culvert

@@ -50,6 +50,9 @@ void Shard::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
 void Shard::complete(JobId job, MadeSignature&& answer, TimePoint now) {
   impl_->complete(job, std::move(answer), now);
 }
+void Shard::complete(JobId job, AaaAnswer&& answer, TimePoint now) {
+  impl_->complete(job, std::move(answer), now);
+}
 void Shard::complete(JobId job, FoundPaths&& answer, TimePoint now) {
   impl_->complete(job, std::move(answer), now);
 }

@@ -33,6 +33,7 @@ class Shard {
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
   void complete(JobId job, FoundPaths&& answer, TimePoint now);
   void complete(JobId job, MadeSignature&& answer, TimePoint now);
+  void complete(JobId job, AaaAnswer&& answer, TimePoint now);
   // The CHILD SA of the pair, if there is one, is given up.
   void refused(SadRefusal&& refusal, TimePoint now);
 

@@ -37,6 +37,10 @@ struct Take {
   void operator()(AskLastUse& question) const { gateway.asked_use.push_back(question.pair); }
   void operator()(FindPaths& question) const { gateway.path_questions.push_back(question); }
   void operator()(MakeSignature& wanted) const { gateway.to_sign.push_back(std::move(wanted)); }
+  void operator()(AskAaa& asked) const { gateway.aaa_questions.push_back(std::move(asked)); }
+  void operator()(SessionBegan& session) const { gateway.sessions_begun.push_back(session); }
+  void operator()(SessionUses& use) const { gateway.session_pairs.push_back(use); }
+  void operator()(SessionEnded& session) const { gateway.sessions_ended.push_back(session); }
   void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };

@@ -40,6 +40,10 @@ struct Gateway {
   std::vector<SaPairId> asked_use;  // pairs whose last use the shard wants to know
   std::vector<FindPaths> path_questions;
   std::vector<MakeSignature> to_sign;
+  std::vector<AskAaa> aaa_questions;
+  std::vector<SessionBegan> sessions_begun;
+  std::vector<SessionUses> session_pairs;
+  std::vector<SessionEnded> sessions_ended;
   std::vector<Keepalive> keepalives;
   std::map<std::pair<SaPairId, Direction>, InstallSa> sad;
   std::map<PolicyId, InstallPolicy> policies;
