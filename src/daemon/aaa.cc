@@ -6,26 +6,6 @@
 #include <unordered_map>
 
 namespace culvert {
-namespace {
-
-std::vector<radius::Server> servers_of(const config::RadiusService& service) {
-  std::vector<radius::Server> servers;
-  for (const config::RadiusServer& one : service.servers)
-    servers.push_back({.name = service.table(),
-                       .endpoint = one.authentication,
-                       .secret = service.secret.clone(),
-                       .timeout = service.timeout,
-                       .tries = service.tries,
-                       .dead_time = service.dead_time});
-  return servers;
-}
-
-std::string name_of(const radius::Server& server) {
-  return fmt::format("{} of {}", server.endpoint.to_string(), server.name);
-}
-
-}  // namespace
-
 struct Aaa::Login final : AaaLogin {
   Login(ServiceRef with, const radius::Nas& nas, const radius::Port& port)
       : service(std::move(with)), relay(nas, port) {}
@@ -39,10 +19,10 @@ struct Aaa::Service {
     std::unique_ptr<Login> login;
   };
 
-  Service(Aaa& aaa, const config::RadiusService& config)
-      : nas{config.nas_identifier, {}},
+  Service(Aaa& aaa, const config::RadiusService& config, RadiusServers with)
+      : nas(nas_of(config)),
         sockets(
-            aaa.loop_, aaa.provider_, servers_of(config), {},
+            aaa.loop_, aaa.provider_, std::move(with.servers), std::move(with.tls),
             [this, &aaa](radius::Output&& output) { aaa.on_output(*this, std::move(output)); }) {}
 
   radius::Nas nas;
@@ -61,7 +41,9 @@ Aaa::~Aaa() {
 void Aaa::configure(const std::vector<config::RadiusService>& services) {
   services_.clear();
   for (const config::RadiusService& one : services)
-    services_.emplace(one.name, std::make_shared<Service>(*this, one));
+    services_.emplace(
+        one.name,
+        std::make_shared<Service>(*this, one, handlers_.servers(one, RadiusPort::authentication)));
 }
 
 Aaa::ServiceRef Aaa::find(const std::string& name) const {
@@ -102,13 +84,7 @@ void Aaa::on_output(Service& service, radius::Output&& output) {
     return finish(service, answered->id, answered, {});
   if (const auto* failed = std::get_if<radius::Failed>(&output))
     return finish(service, failed->id, nullptr, failed->failure.to_string());
-  if (const auto* dead = std::get_if<radius::ServerDead>(&output))
-    handlers_.emit(
-        {{}, trace::AaaServerDead{name_of(client.server(dead->server)), std::string(dead->why)}});
-  if (const auto* alive = std::get_if<radius::ServerAlive>(&output))
-    handlers_.emit({{}, trace::AaaServerAlive{name_of(client.server(alive->server))}});
-  if (const auto* dropped = std::get_if<radius::Dropped>(&output))
-    handlers_.emit({{}, trace::AaaAnswerDropped{dropped->remote, dropped->why}});
+  if (auto event = event_of(client, output)) handlers_.emit(std::move(*event));
 }
 
 void Aaa::finish(Service& service, radius::RequestId id, const radius::Answered* answered,

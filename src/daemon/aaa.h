@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/radius.h"
+#include "daemon/radius_servers.h"
 #include "ike/aaa.h"
 #include "io/radius_sockets.h"
 #include "trace/event.h"
@@ -21,6 +22,7 @@ class Aaa {
   struct Handlers {
     std::function<void(JobId, AaaAnswer&&)> answer;
     std::function<void(trace::Event&&)> emit;
+    std::function<RadiusServers(const config::RadiusService&, RadiusPort)> servers;
   };
 
   // The loop and the provider outlive this. The handlers are called on the loop's thread; `answer`

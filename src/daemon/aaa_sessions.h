@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/radius.h"
+#include "daemon/radius_servers.h"
 #include "ike/aaa.h"
 #include "io/radius_sockets.h"
 #include "shard/command.h"
@@ -24,6 +25,7 @@ class AaaSessions {
     std::function<std::optional<SaPairCounters>(SaPairId)> counters;
     std::function<void(Command&&)> command;
     std::function<void(trace::Event&&)> emit;
+    std::function<RadiusServers(const config::RadiusService&, RadiusPort)> servers;
   };
 
   // The loop and the provider outlive this. The handlers are called on the loop's thread.
@@ -49,17 +51,18 @@ class AaaSessions {
   struct Entry;
   using Entries = std::unordered_map<SessionId, Entry>;
 
-  Service& service_of(const config::RadiusService& config);
+  std::unique_ptr<io::RadiusSockets> open_sockets(Service& service,
+                                                  const config::RadiusService& config);
+  void adopt(const config::RadiusService& config);
   void listen(Service& service, const config::RadiusService& config);
   Service* find(const std::string& name);
   void on_output(Service& service, radius::Output&& output);
   void settle(Service& service);
   void take(Service& service, radius::DynamicAuthorization::Command&& command);
-  void carry_out(const radius::DynamicAuthorization::Command& command, SessionId id,
-                 const Entry& entry);
   std::vector<SessionId> select(const Service& service, const radius::Selection& selection) const;
   radius::Usage usage_of(const Entry& entry) const;
-  void settle_pair(SaPairId pair);
+  // What the pair has carried for its session so far.
+  std::optional<radius::Usage> usage_of(SaPairId pair, const Entry& entry) const;
 
   io::EventLoop& loop_;
   Provider& provider_;
