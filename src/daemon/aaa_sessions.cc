@@ -309,13 +309,14 @@ void AaaSessions::take(Service& service, radius::DynamicAuthorization::Command&&
     if (at == sessions_.end()) continue;  // it has ended with one before it
     const Entry& entry = at->second;
     if (command.disconnect) {
-      handlers_.emit({{entry.session.port.connection,
-                       {},
-                       entry.session.port.number,
-                       0,
-                       entry.session.port.local,
-                       entry.session.port.remote},
-                      trace::AaaDisconnected{eap::printable(entry.session.user_name)}});
+      handlers_.emit(
+          {{entry.session.port.connection,
+            {},
+            entry.session.port.number,
+            0,
+            entry.session.port.local,
+            entry.session.port.remote},
+           trace::AaaDisconnected{command.remote, eap::printable(entry.session.user_name)}});
       handlers_.command(EndSession{id, radius::TerminateCause::admin_reset});
       continue;
     }
