@@ -97,6 +97,10 @@ class World {
   void perform(Host& host, ReleaseAddresses&& given);
   void perform(Host&, AssignAddresses&&) {}
   void perform(Host& host, FetchEvidence&& wanted);
+  void perform(Host& host, AskAaa&& question);
+  void perform(Host&, SessionBegan&&) {}
+  void perform(Host&, SessionUses&&) {}
+  void perform(Host&, SessionEnded&&) {}
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

@@ -204,6 +204,13 @@ void World::perform(Host& host, FetchEvidence&& wanted) {
   host.shard->complete(wanted.job, std::move(nothing), host.clock.local(now_));
 }
 
+// Nor are there AAA servers.
+void World::perform(Host& host, AskAaa&& question) {
+  host.shard->complete(question.job,
+                       AaaAnswer{{}, radius::EapRelay::Broken{"no RADIUS server is configured"}},
+                       host.clock.local(now_));
+}
+
 void World::perform(Host& host, Keepalive&& due) {
   send_frame(host, {due.local, due.remote, Bytes{kKeepalive}, true});
 }

@@ -10,6 +10,8 @@
 #include "config/child.h"
 #include "config/file.h"
 #include "config/public_key.h"
+#include "config/radius.h"
+#include "config/secret_text.h"
 #include "crypto/openssl_provider.h"
 #include "eap/packet.h"
 #include "pki/certificate_file.h"
@@ -35,63 +37,7 @@ Identity read_identity(TableReader& table, std::string_view key) {
   return {};
 }
 
-// ---- secrets ----
-
-// What an editor leaves at the end of a file is no part of the secret.
-ByteView without_newline(ByteView octets) {
-  if (!octets.empty() && octets.back() == '\n') octets = octets.first(octets.size() - 1);
-  if (!octets.empty() && octets.back() == '\r') octets = octets.first(octets.size() - 1);
-  return octets;
-}
-
-// `what` as diagnostics call it: "pre-shared key".
-SecretBytes read_secret_file(const LocatedText& name, std::string_view what, Report& report) {
-  const auto file = read_file(beside(report.file(), name.value), limits::kMaxSecretFileSize);
-  if (!file) {
-    report.error(name.at, file.error());
-    return {};
-  }
-  if (file->world_readable)
-    report.warning(name.at, fmt::format("everybody can read {}", in_quotes(name.value)),
-                   "chmod o= it");
-  SecretBytes secret(without_newline(file->octets.view()));
-  if (secret.empty())
-    report.error(name.at, fmt::format("{} holds no {}: it is empty", in_quotes(name.value), what));
-  return secret;
-}
-
-SecretBytes read_inline_secret(const TableReader& table, const Member& member,
-                               std::string_view what, const TunnelContext& context) {
-  const auto& text = std::get<std::string>(member.value.content);
-  if (text.empty())
-    context.report.error(member.value.at, table.place(member.key) + ": the key is empty");
-  if (context.file_is_world_readable)
-    context.report.warning(
-        member.value.at, fmt::format("everybody can read this file, and it holds a {}", what),
-        fmt::format("chmod o= it, or write {} = {{ file = \"…\" }}", member.key));
-  return SecretBytes(as_bytes(text));
-}
-
-// A string, or { file = "…" }.
-SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
-                        const TunnelContext& context) {
-  if (std::holds_alternative<std::string>(member.value.content))
-    return read_inline_secret(table, member, what, context);
-  const auto* inner = std::get_if<Table>(&member.value.content);
-  if (!inner) {
-    table.wrong_type(member.key, member.value, "a string or { file = \"…\" }");
-    return {};
-  }
-  SecretBytes secret;
-  TableReader reader(*inner, table.place(member.key), member.value.at, context.report);
-  if (const auto name = reader.text("file")) {
-    secret = read_secret_file(*name, what, context.report);
-  } else if (!reader.any("file")) {
-    context.report.error(member.value.at, table.place(member.key) + ": no 'file' is named");
-  }
-  reader.finish();
-  return secret;
-}
+// ---- pre-shared keys ----
 
 void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
   const Member* member = table.any("psk");
@@ -104,28 +50,6 @@ void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) 
 }
 
 // ---- certificates ----
-
-// The certificates of a file, in its order; empty after a report.
-std::vector<CertificateData> read_certificates(const LocatedText& name, Report& report) {
-  const auto file = read_file(beside(report.file(), name.value), limits::kMaxPemSize);
-  if (!file) {
-    report.error(name.at, file.error());
-    return {};
-  }
-  const auto certificates = pki::certificates_in(file->octets.view());
-  const auto provider = make_openssl_provider();
-  std::vector<CertificateData> data;
-  for (const Bytes& der : certificates.value_or(std::vector<Bytes>{})) {
-    if (!pki::parse_certificate(*provider, der)) continue;
-    data.push_back({std::make_shared<const Bytes>(der)});
-  }
-  if (data.empty() || data.size() != certificates->size()) {
-    report.error(name.at, fmt::format("{} is not a file of X.509 certificates, PEM or DER",
-                                      in_quotes(name.value)));
-    return {};
-  }
-  return data;
-}
 
 void append_certificates(TableReader& table, std::string_view key,
                          std::vector<CertificateData>& to) {
@@ -167,6 +91,22 @@ void read_peer_certificate(TableReader& table, ConnectionConfig& config) {
 
 // ---- EAP ----
 
+// Whether RADIUS servers decide; about the methods too.
+bool read_radius_user(TableReader& table, AuthConfig& remote) {
+  const auto names = table.texts("eap");
+  for (const auto& name : names) {
+    auto service = radius_service(name.value);
+    if (!service) continue;
+    if (names.size() > 1)
+      table.report().error(
+          name.at, fmt::format("{}: RADIUS decides about the methods", table.place("eap")),
+          "leave out the other ones");
+    remote.aaa = std::move(service);
+    return true;
+  }
+  return false;
+}
+
 std::vector<std::string> read_eap_methods(TableReader& table) {
   std::vector<std::string> methods;
   for (const auto& name : table.texts("eap")) {
@@ -175,7 +115,8 @@ std::vector<std::string> read_eap_methods(TableReader& table) {
       table.report().error(name.at,
                            fmt::format("{}: {} is no EAP method of Culvert", table.place("eap"),
                                        in_quotes(name.value)),
-                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\" or \"gtc\"");
+                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\", \"gtc\" or "
+                           "\"radius\"");
     else
       methods.push_back(name.value);
   }
@@ -186,7 +127,7 @@ void read_eap_server(TableReader& table, ConnectionConfig& config) {
   AuthConfig& remote = config.remote;
   remote.kind = AuthKind::eap;
   remote.eap_id = Identity{};  // asked for
-  remote.eap_methods = read_eap_methods(table);
+  if (!read_radius_user(table, remote)) remote.eap_methods = read_eap_methods(table);
   const bool by_certificate =
       std::ranges::find(remote.eap_methods, "tls") != remote.eap_methods.end();
   if (!by_certificate && table.any("ca"))
@@ -259,6 +200,7 @@ void read_authentication(TableReader& table, const TunnelContext& context, Tunne
   if (client) read_eap_user(table, config);
   if (table.any("ca") || table.any("peer_cert")) read_peer_certificate(table, config);
   if (table.any("eap") && !client) read_eap_server(table, config);
+  for (auto& group : table.texts("groups")) config.remote.groups.push_back(std::move(group.value));
   read_public_keys(table, tunnel);
   read_eap_only(table, config);
   const bool needs_psk = config.local.kind == AuthKind::psk || config.remote.kind == AuthKind::psk;
@@ -299,6 +241,7 @@ std::vector<eap::User> read_users(const Member& member, const TunnelContext& con
       user.password = eap::clone(*form);
     else
       user.password = eap::ClearPassword{std::move(password)};
+    if (auto group = reader.text("group")) user.group = std::move(group->value);
     user.enabled = !reader.boolean("disabled").value_or(false);
     reader.finish();
     users.push_back(std::move(user));

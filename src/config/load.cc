@@ -124,6 +124,8 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
     tunnels = read_tunnels(*member, {report, world_readable, loaded.settings.ike_port});
   if (const Member* member = table.any("user"))
     loaded.users = read_users(*member, {report, world_readable, loaded.settings.ike_port});
+  if (const Member* member = table.any("radius"))
+    loaded.radius = read_radius(*member, {report, world_readable, loaded.settings.ike_port});
   std::vector<ConnectionRef> shunts;
   if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
   std::vector<LocatedPool> pools;
@@ -131,6 +133,7 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
   table.finish();
   loaded.pools = join_pools(std::move(pools), tunnels, report);
   check_overlaps(tunnels, report);
+  check_radius(tunnels, loaded.radius, report);
   loaded.secrets = assign_secrets(tunnels, report);
   for (const Tunnel& tunnel : tunnels)
     if (tunnel.interface)

@@ -213,14 +213,19 @@ constexpr eap::Type kEapMethods[] = {eap::kMd5, eap::kMschapv2, eap::kGtc,
 Outcome set_auth(AuthDraft& draft, std::string_view text) {
   constexpr std::string_view kEap = "eap-";
   draft.config.eap_methods.clear();
+  draft.config.aaa.reset();
   if (equal_without_case(text.substr(0, kEap.size()), kEap)) {
     const auto method = text.substr(kEap.size());
     draft.config.kind = AuthKind::eap;
     if (equal_without_case(method, "dynamic")) return {};
+    if (equal_without_case(method, "radius")) {
+      draft.config.aaa = "";
+      return {};
+    }
     const auto type = eap::parse_type(method);
     if (!type || std::ranges::find(kEapMethods, *type) == std::end(kEapMethods))
       return expected_form(
-          "an EAP method of Culvert, which are tls, ttls, peap, mschapv2, md5 and gtc");
+          "an EAP method of Culvert, which are tls, ttls, peap, mschapv2, md5, gtc and radius");
     draft.config.eap_methods.emplace_back(method);
     return {};
   }
@@ -255,6 +260,11 @@ template <auto Member>
 Outcome set_optional_id(AuthDraft& draft, std::string_view text) {
   draft.config.*Member = parse_identity(text);
   if (!(draft.config.*Member)) return expected_form("an identity, or %any");
+  return {};
+}
+
+Outcome add_group(AuthDraft& draft, std::string_view text) {
+  draft.config.groups.emplace_back(text);
   return {};
 }
 
@@ -447,7 +457,7 @@ constexpr Option<AuthDraft> kAuthOptions[] = {
     {"certs", add_certificates<&AuthConfig::certs>, "", true},
     {"cacerts", add_certificates<&AuthConfig::cacerts>, "", true},
     {"pubkeys", add_public_keys, "", true},
-    {"groups", nullptr, "", true},
+    {"groups", add_group, "", true},
     {"cert_policy", nullptr, "", true},
     {"eap_id", set_optional_id<&AuthConfig::eap_id>},
     {"aaa_id", set_optional_id<&AuthConfig::aaa_id>},

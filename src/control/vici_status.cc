@@ -174,7 +174,7 @@ void add_auth(std::string_view name, const AuthConfig& auth, bool has_class, Sec
   auto& section = to.add_section(name);
   if (has_class) section.add("class", std::string(class_name(auth.kind)));
   if (!auth.id.is_any()) section.add("id", to_string(auth.id));
-  section.add_list("groups", {}).add_list("cert_policy", {});
+  section.add_list("groups", auth.groups).add_list("cert_policy", {});
   section.add_list("certs", {}).add_list("cacerts", {});
 }
 

@@ -21,6 +21,8 @@ namespace {
 constexpr Duration kShutdownTime = std::chrono::seconds(2);
 // When all SAs are gone, their updown programs may take so long to end.
 constexpr Duration kLastHooksTime = std::chrono::seconds(10);
+// And their accounting records, until servers have acknowledged them.
+constexpr Duration kLastRecordsTime = std::chrono::seconds(3);
 constexpr Duration kDateCheck = std::chrono::seconds(10);
 constexpr Duration kIdleCheck = std::chrono::milliseconds(20);
 // So many outputs are carried out before other work of the loop gets its turn.
@@ -84,6 +86,8 @@ Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, Stat
       mailbox_(loop_, [this](const Datagram& datagram) { on_datagram(datagram); }),
       resolver_(loop_, resolver_options()),
       fetcher_(loop_, fetcher_options()),
+      aaa_(loop_, *provider_, aaa_handlers()),
+      aaa_sessions_(loop_, *provider_, session_handlers()),
       timer_(loop_, [this] { drain(); }),
       date_timer_(loop_, [this] { tell_date(); }),
       server_(loop_.context(), *this,
@@ -118,6 +122,7 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions 
   if (auto known = daemon->load_credentials(daemon->loaded_); !known)
     return std::unexpected(known.error());
   daemon->load_users(daemon->loaded_);
+  daemon->configure_aaa(daemon->loaded_.radius);
   daemon->load_everything();
   return daemon;
 }
@@ -208,12 +213,15 @@ void Daemon::on_signal(int number) {
   execute(Shutdown{{}, now() + kShutdownTime}, [this](const CommandDone&) {
     // Not from within drain(): the last messages are still to be sent.
     stop_by_ = now() + kLastHooksTime;
+    account_by_ = now() + kLastRecordsTime;
+    aaa_sessions_.stop();
     stop_.set(now());
   });
 }
 
 void Daemon::stop_when_idle() {
-  if (hooks_.idle() || now() >= stop_by_) return loop_.stop();
+  const bool accounted = aaa_sessions_.idle() || now() >= account_by_;
+  if ((hooks_.idle() && accounted) || now() >= stop_by_) return loop_.stop();
   stop_.set(now() + kIdleCheck);
 }
 
@@ -249,6 +257,7 @@ void Daemon::carry_out(Transmit&& output) {
 
 void Daemon::carry_out(SadOp&& output) {
   SadRefusal refusal;
+  if (const auto* erase = std::get_if<DeleteSa>(&output)) aaa_sessions_.deleting(*erase);
   std::visit(
       [&](const auto& operation) {
         if constexpr (requires { operation.pair; }) refusal.pair = operation.pair;
@@ -407,6 +416,7 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   auto sentences = difference.sentences();
   for (const auto& sentence : sentences) log_.write(trace::Level::info, "reload: " + sentence);
   load_users(*loaded);
+  if (loaded->radius != loaded_.radius) configure_aaa(loaded->radius);
   apply(difference);
   log_.write(trace::Level::info, fmt::format("reloaded {}: {} added, {} changed, {} removed",
                                              options_.config, difference.added.size(),

@@ -13,6 +13,8 @@
 #include "control/failure_book.h"
 #include "control/vici_server.h"
 #include "daemon/addresses.h"
+#include "daemon/aaa.h"
+#include "daemon/aaa_sessions.h"
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
@@ -100,8 +102,16 @@ class Daemon : public control::Backend {
   void carry_out(ReleaseAddresses&& output);
   void carry_out(AssignAddresses&& output);
   void carry_out(FetchEvidence&& output);
+  void carry_out(AskAaa&& output);
+  void carry_out(SessionBegan&& output);
+  void carry_out(SessionUses&& output);
+  void carry_out(SessionEnded&& output);
   void carry_out(Keepalive&& output);
 
+  Aaa::Handlers aaa_handlers();
+  AaaSessions::Handlers session_handlers();
+  RadiusServers radius_servers(const config::RadiusService& service, RadiusPort port);
+  void configure_aaa(const std::vector<config::RadiusService>& services);
   void on_datagram(const Datagram& datagram);
   void on_notices();
   void await_signal();
@@ -127,12 +137,14 @@ class Daemon : public control::Backend {
   std::unique_ptr<io::NetworkWatch> network_;
   io::Resolver resolver_;
   io::Fetcher fetcher_;
+  Aaa aaa_;
+  AaaSessions aaa_sessions_;
   io::Timer timer_;
   io::Timer date_timer_;
   vici::Server server_;
   Hooks hooks_;
   io::Timer stop_;  // while the last updown programs end
-  TimePoint stop_by_ = kNever;
+  TimePoint stop_by_ = kNever, account_by_ = kNever;
   control::FailureBook failures_;
   control::CounterBook counter_book_;
   trace::Counters own_events_;  // those that are not the shard's

@@ -35,6 +35,11 @@ void Signer::sign(const KeyId& key, const SignatureScheme& scheme, Bytes octets,
   waiting_.emplace(id, std::move(done));
 }
 
+std::expected<Bytes, std::string> Signer::sign_now(const KeyId& key, const SignatureScheme& scheme,
+                                                   Bytes octets) {
+  return await(post(signer::Sign{key, scheme, std::move(octets)}));
+}
+
 std::expected<Bytes, std::string> Signer::load_file(const std::string& path, ByteView password) {
   return await(post(signer::LoadKeyFile{SecretBytes(as_bytes(path)), SecretBytes(password)}));
 }

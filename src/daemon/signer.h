@@ -24,6 +24,10 @@ class Signer {
   // `done` is called later, on the loop's thread.
   void sign(const KeyId& key, const SignatureScheme& scheme, Bytes octets, Signed done);
 
+  // The same, waited for as the loading of a key is: for handshakes that cannot go on later.
+  std::expected<Bytes, std::string> sign_now(const KeyId& key, const SignatureScheme& scheme,
+                                             Bytes octets);
+
   // The SubjectPublicKeyInfo of the key, which can sign from now on. The error goes on behind the
   // name of what was to be loaded. These wait for the answer: the process reads a file at most, and
   // is given up after two seconds.

@@ -33,10 +33,15 @@ std::expected<AuthValue, trace::Body> psk_value(Host& host, const IkeSa& sa,
   return keyed_value(host, sa, material, signer, id_payload, secret->secret.view());
 }
 
+ByteView msk_of(const AuthExchange& exchange) {
+  if (exchange.eap_relayed) return exchange.eap_relayed->msk.view();
+  return exchange.eap_server ? exchange.eap_server->msk() : exchange.eap_peer->msk();
+}
+
 // RFC 7296, 2.16: SK_p where the method makes no key.
 std::expected<AuthValue, trace::Body> eap_value(Host& host, const IkeSa& sa,
                                                 const AuthExchange& exchange, Role signer) {
-  ByteView key = exchange.eap_server ? exchange.eap_server->msk() : exchange.eap_peer->msk();
+  ByteView key = msk_of(exchange);
   if (key.empty()) key = exchange.material.sk_p[signer == Role::initiator ? 0 : 1];
   return keyed_value(host, sa, exchange.material, signer,
                      signer == sa.role ? exchange.own_id : exchange.peer_id, key);

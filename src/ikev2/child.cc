@@ -3,6 +3,8 @@
 // either installed or released.
 #include "ikev2/child.h"
 
+#include "ikev2/aaa_session.h"
+
 #include <algorithm>
 
 #include "ikev2/tasks.h"
@@ -91,11 +93,12 @@ void send_on(Host& host, const IkeSa& sa, ChildSa& child) {
   host.apply(DeletePolicy{behind});
 }
 
-void set_lifetime(Host& host, ChildSa& child, TimePoint now) {
+void set_lifetime(Host& host, const IkeSa& sa, ChildSa& child, TimePoint now) {
   const Lifetime& life = child.config->lifetime;
   schedule_rekey(host, child);
   if (life.life_time > Duration::zero()) child.expires_at = now + life.life_time;
-  if (child.config->inactivity > Duration::zero()) child.idle_at = now + child.config->inactivity;
+  const Duration inactivity = inactivity_of(sa, child);
+  if (inactivity > Duration::zero()) child.idle_at = now + inactivity;
 }
 
 // The lineage's SA that holds the policy, or nullptr.
@@ -140,7 +143,7 @@ ChildSa* install_pair(Host& host, IkeSa& sa, const ChildAgreement& agreement,
   child.remote_ts = agreement.remote_ts;
   child.reqid = old ? old->reqid : host.reqid_for(sa, child);
   child.installed = now;
-  set_lifetime(host, child, now);
+  set_lifetime(host, sa, child, now);
   host.own_pair(child.pair, sa);
   install_direction(host, sa, child, Direction::in, *keys, nonces.we_initiate);
   install_direction(host, sa, child, Direction::out, *keys, nonces.we_initiate);
@@ -317,10 +320,10 @@ void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, Ti
   if (heir) host.touched(*heir);
 }
 
-void reschedule_child(Host& host, ChildSa& child, TimePoint now) {
+void reschedule_child(Host& host, const IkeSa& sa, ChildSa& child, TimePoint now) {
   const Lifetime& life = child.config->lifetime;
   child.rekey_at = child.expires_at = child.idle_at = kNever;
-  set_lifetime(host, child, child.installed);
+  set_lifetime(host, sa, child, child.installed);
   // What the new settings would have ended long ago is replaced first.
   if (child.rekey_at < now) child.rekey_at = now;
   if (child.expires_at < now) child.expires_at = now + (life.life_time - life.rekey_time);

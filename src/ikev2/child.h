@@ -26,7 +26,7 @@ void switch_policy(Host& host, IkeSa& sa, SaPairId pair);
 // rekey the inbound SA lingers, so that no packet under way is lost. `by`: "us", "peer", …
 void remove_child(Host& host, IkeSa& sa, SaPairId pair, std::string_view by, TimePoint now);
 // Its lifetime was configured anew: counted from when it was installed.
-void reschedule_child(Host& host, ChildSa& child, TimePoint now);
+void reschedule_child(Host& host, const IkeSa& sa, ChildSa& child, TimePoint now);
 // The same for all of an IKE SA that ends. A younger IKE SA with the same peer goes on receiving on
 // them for a while.
 void remove_children(Host& host, IkeSa& sa, IkeSa* heir, std::string_view by, TimePoint now);

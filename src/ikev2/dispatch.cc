@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "ikev2/aaa_session.h"
 #include "ikev2/child.h"
 #include "ikev2/ike_rekey.h"
 #include "ikev2/path.h"
@@ -211,6 +212,7 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
   }
   expire_authentication(host, sa, now);
   if (sa.closed()) return;
+  expire_session(host, sa, now);
   // RFC 4555, 3.5: a request without an answer says that the path may be the reason.
   if (due && sa.mobility && sa.first_initiator) seek_paths(host, sa);
   if (sa.keepalive_at <= now) send_keepalive(host, sa, now);

@@ -5,7 +5,9 @@
 #include "ikev2/authentication.h"
 #include "ikev2/configuration.h"
 #include "ikev2/eap_methods.h"
+#include "ikev2/eap_relay.h"
 #include "ikev2/establishment.h"
+#include "ikev2/groups.h"
 #include "ikev2/refusal.h"
 
 namespace culvert::ikev2 {
@@ -14,18 +16,6 @@ namespace {
 using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
-
-// Users are named by text; addresses and distinguished names by how they are written.
-std::string user_name(const Identity& identity) {
-  switch (identity.type) {
-    case wire::IdType::fqdn:
-    case wire::IdType::rfc822_addr:
-    case wire::IdType::key_id:
-      return std::string(as_text(identity.data));
-    default:
-      return to_string(identity);
-  }
-}
 
 // What is to be signed goes to whoever has the key; the SA moves to EapPending.
 void ask_signature(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange) {
@@ -48,18 +38,10 @@ std::string explain(const eap::Server& server, const eap::Refusal& refusal) {
   return eap::explain(refusal, server.method(), server.user());
 }
 
-// Whether the user is one whom the connection takes.
-bool is_wanted_user(const IkeSa& sa, const eap::Server& server) {
-  const auto& wanted = sa.connection->remote.eap_id;
-  if (!wanted || wanted->is_any()) return true;
-  const auto claimed = parse_identity(server.user());
-  return claimed && matches(*wanted, *claimed);
-}
-
 void finish_eap(Host& host, IkeSa& sa, AuthExchange& exchange, Bytes packet) {
   const eap::Server& server = *exchange.eap_server;
   const eap::Refusal unwanted{eap::Failure::no_such_user, "`eap_id` takes others"};
-  if (!is_wanted_user(sa, server))
+  if (!is_wanted_user(sa, server.user()))
     return refuse_peer(host, sa, exchange.message_id, NotifyType::authentication_failed,
                        trace::EapFailed{explain(server, unwanted)});
   emit(host, sa,
@@ -90,6 +72,14 @@ void take_step(Host& host, IkeSa& sa, AuthExchange& exchange, eap::Step&& step) 
   }
 }
 
+// Those that an AAA server has said, or the one of our own user.
+std::vector<std::string> groups_of(Host& host, const IkeSa& sa, const AuthExchange& exchange) {
+  if (exchange.authorization) return exchange.authorization->groups;
+  const eap::User* user = host.users().find(sa.eap_user);
+  if (!user || user->group.empty()) return {};
+  return {user->group};
+}
+
 // AUTH, after EAP has succeeded.
 void conclude_as_responder(Host& host, IkeSa& sa, const wire::Auth& auth, TimePoint now) {
   auto exchange = std::move(sa.in<EapAsked>()->exchange);
@@ -99,6 +89,7 @@ void conclude_as_responder(Host& host, IkeSa& sa, const wire::Auth& auth, TimePo
   auto proof = Authentication::verify_after_eap(host, sa, *exchange, auth);
   if (!proof) return refuse(std::move(proof.error()));
   exchange->peer = *proof;
+  if (!choose_by_groups(host, sa, *exchange, groups_of(host, sa, *exchange))) return;
   auto ours = Authentication::sign_after_eap(host, sa, *exchange);
   if (!ours) return refuse(std::move(ours.error()));
   Payloads payloads;
@@ -154,6 +145,24 @@ void answer_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, c
 
 }  // namespace
 
+std::string user_name(const Identity& identity) {
+  switch (identity.type) {
+    case wire::IdType::fqdn:
+    case wire::IdType::rfc822_addr:
+    case wire::IdType::key_id:
+      return std::string(as_text(identity.data));
+    default:
+      return to_string(identity);
+  }
+}
+
+bool is_wanted_user(const IkeSa& sa, std::string_view user) {
+  const auto& wanted = sa.connection->remote.eap_id;
+  if (!wanted || wanted->is_any()) return true;
+  const auto claimed = parse_identity(user);
+  return claimed && matches(*wanted, *claimed);
+}
+
 std::expected<void, trace::Body> prepare_eap_server(Host& host, const IkeSa& sa,
                                                     AuthExchange& exchange, const Inbound& in) {
   eap::Server::Options options;
@@ -162,7 +171,6 @@ std::expected<void, trace::Body> prepare_eap_server(Host& host, const IkeSa& sa,
   options.offers = std::move(*offers);
   // Whom IKE's identity names, unless `eap_id` says to ask.
   if (!sa.connection->remote.eap_id) options.identity = user_name(sa.remote_id);
-  exchange.peer_id = *wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
   exchange.eap_server = std::make_unique<eap::Server>(host.provider(), std::move(options));
   return {};
 }
@@ -207,14 +215,16 @@ void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in) {
         trace::MalformedMessage{
             ExchangeType::ike_auth, in.header.message_id, Reason::bad_order, 0,
             exchange.eap_done ? "EAP is over, AUTH is due" : "no EAP in the middle of it"});
+  if (exchange.eap_relayed) return relay_eap(host, sa, *eap);
   take_step(host, sa, exchange, exchange.eap_server->receive(eap->data));
 }
 
 void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in) {
   const auto exchange = std::move(sa.in<EapAsked>()->exchange);
-  const eap::Refusal gave_up{eap::Failure::peer_gave_up, {}};
+  const auto refusal = exchange->eap_refusal.value_or(eap::Refusal{eap::Failure::peer_gave_up, {}});
   emit(host, sa,
-       trace::EapFailed{explain(*exchange->eap_server, exchange->eap_refusal.value_or(gave_up))});
+       trace::EapFailed{exchange->eap_relayed ? explain(*exchange->eap_relayed, refusal)
+                                              : explain(*exchange->eap_server, refusal)});
   send_response(host, sa, ExchangeType::informational, in.header.message_id, {});
   close(sa, "peer");
 }

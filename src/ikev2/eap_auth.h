@@ -26,6 +26,10 @@ std::expected<void, trace::Body> prepare_eap_server(Host& host, const IkeSa& sa,
 // Our first answer: who we are, what proves it (nothing where EAP alone has to), the first EAP
 // request. The SA moves to EapAsked.
 void ask_by_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof);
+// Whether the user is one whom the connection takes.
+bool is_wanted_user(const IkeSa& sa, std::string_view identity);
+// Users are named by text; addresses and distinguished names by how they are written.
+std::string user_name(const Identity& identity);
 void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in);
 // The peer ends it by an INFORMATIONAL request (RFC 7296, 2.21.2).
 void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in);

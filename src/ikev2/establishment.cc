@@ -2,6 +2,7 @@
 // Authentication makes.
 #include "ikev2/establishment.h"
 
+#include "ikev2/aaa_session.h"
 #include "ikev2/child.h"
 #include "ikev2/child_rekey.h"
 #include "ikev2/configuration.h"
@@ -145,6 +146,7 @@ void establish_as_responder(Host& host, IkeSa& sa, const AuthExchange& exchange,
                        trace::SecondSaRefused{to_string(sa.remote_id)});
   become_established(host, sa, *exchange.peer, initial_contact, now);
   accept_mobike(host, sa, exchange.request);
+  begin_session(host, sa, exchange, now);
   Payloads payloads = std::move(proof);
   add_auth_lifetime(sa, payloads);
   const bool sound = answer_child(host, sa, exchange, payloads, now);

@@ -57,6 +57,11 @@ class Host {
   virtual void assign_addresses(const IkeSa& sa) = 0;
   // The answer comes to evidence_fetched(), as long as the SA waits for it.
   virtual JobId fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) = 0;
+  // The answer comes to aaa_answered(), as long as the SA waits for it.
+  virtual JobId ask_aaa(const IkeSa& sa, Bytes eap, std::unique_ptr<AaaLogin> login) = 0;
+  // Its session is counted from now on; and it has gone over to this SA.
+  virtual SessionId begin_session(const IkeSa& sa) = 0;
+  virtual void own_session(const IkeSa& sa) = 0;
   // This machine's, as NetworkChanged last told; sorted.
   virtual const std::vector<IpAddress>& own_addresses() const = 0;
 

@@ -5,7 +5,9 @@
 #include "ikev2/authentication.h"
 #include "ikev2/configuration.h"
 #include "ikev2/eap_auth.h"
+#include "ikev2/eap_relay.h"
 #include "ikev2/establishment.h"
+#include "ikev2/groups.h"
 #include "ikev2/mobike.h"
 #include "ikev2/signature_auth.h"
 #include "ikev2/tasks.h"
@@ -51,6 +53,7 @@ void use_own_proof(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange
                    TimePoint now) {
   if (sa.is_initiator()) return send_ike_auth(host, sa, std::move(exchange), std::move(proof), now);
   proof.emplace(proof.begin(), PayloadType::id_r, exchange->own_id);
+  if (exchange->eap_relayed) return begin_relay(host, sa, std::move(exchange), std::move(proof));
   if (exchange->eap_server) return ask_by_eap(host, sa, std::move(exchange), std::move(proof));
   conclude_authentication(host, sa, std::move(exchange), std::move(proof), now);
 }
@@ -138,7 +141,12 @@ std::expected<void, trace::Body> examine(Host& host, IkeSa& sa, AuthExchange& ex
   const bool by_eap = sa.connection->remote.kind == AuthKind::eap;
   if (by_eap != (auth == nullptr))
     return std::unexpected(wrong_method(sa, auth ? method_name(auth->method) : "EAP"));
-  if (!auth) return prepare_eap_server(host, sa, exchange, in);
+  if (!auth) {
+    exchange.peer_id = id_i;
+    if (!sa.connection->remote.aaa) return prepare_eap_server(host, sa, exchange, in);
+    exchange.eap_relayed = std::make_unique<EapRelayed>();
+    return {};
+  }
   auto proof = Authentication::verify(host, sa, exchange, id_i, *auth, in);
   if (!proof) return std::unexpected(std::move(proof.error()));
   exchange.peer = *proof;
@@ -169,6 +177,10 @@ void answer_peer(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, 
                        std::move(examined.error()));
   if (!exchange->wanted.empty()) return await_evidence(host, sa, std::move(exchange), in);
   tell_of_complaints(host, sa, *exchange);
+  // Nobody says which groups belong to a key.
+  if (exchange->peer && !sa.connection->remote.groups.empty() &&
+      !choose_by_groups(host, sa, *exchange, {}))
+    return;
   if (has_no_forbidden_nat(host, sa, in)) prove_ourselves(host, sa, std::move(exchange), in.now);
 }
 

@@ -72,6 +72,10 @@ void move_children(Host& host, IkeSa& old, IkeSa& to) {
   inherit_mobility(host, old, to);
   // The peer may have moved since the new SA was made, and only the old one had CHILD SAs to tell.
   const bool moved = old.local != to.local || old.remote != to.remote;
+  if (old.session) {
+    to.session = std::move(old.session);
+    host.own_session(to);
+  }
   for (const ChildSa& child : old.children) {
     host.own_pair(child.pair, to);
     if (moved) host.apply(UpdateSa{child.pair, to.local, to.remote, to.udp_encap});

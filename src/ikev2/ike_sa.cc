@@ -41,6 +41,7 @@ TimePoint IkeSa::next_deadline() const {
     if (slot) next = std::min(next, slot->expires());
   const auto* up = in<Established>();
   if (up) next = std::min({next, rekey_at, reauth_at, hard_at, superseded_at, keepalive_at});
+  if (up && session) next = std::min(next, session->ends);
   // What a rekeyed IKE SA has left to its successor.
   if (up && !outstanding && !up->queue.empty()) next = TimePoint::min();
   for (const ChildSa& child : children)

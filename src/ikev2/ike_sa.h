@@ -14,6 +14,7 @@
 #include "crypto/ikev2_keys.h"
 #include "eap/peer.h"
 #include "eap/server.h"
+#include "ike/aaa.h"
 #include "ike/action.h"
 #include "ike/addresses.h"
 #include "ike/evidence.h"
@@ -199,6 +200,14 @@ struct Assigned {
   std::uint64_t holder = 0;  // the number of the first IKE SA that has them
 };
 
+// What an AAA server has granted the peer.
+struct AaaSession {
+  SessionId id;
+  AuthorizationRef granted;
+  TimePoint ends = kNever;
+  radius::TerminateCause cause = radius::TerminateCause::none;  // why we end it
+};
+
 // Only the authentication code can make one; what installs SAs asks for it.
 class PeerAuthenticated {
   friend struct Authentication;
@@ -233,6 +242,16 @@ struct HalfOpen {  // responder, IKE_SA_INIT is answered
   AuthMaterial auth;
   std::uint8_t responses = 1;  // to the one request
 };
+// What is said to the peer in the name of an AAA server, which decides about its login.
+struct EapRelayed {
+  std::unique_ptr<AaaLogin> login;     // none while a question is out, or before the first
+  std::string identity;                // as the peer claims it
+  std::optional<eap::Type> method;     // of its last answer
+  Bytes request;                       // the last one that it got
+  bool asked_identity = false;         // that was our own question
+  std::vector<wire::Payload> opening;  // of our first answer: who we are and what proves it
+  SecretBytes msk;                     // after success; empty: the method makes none
+};
 // IKE_AUTH while it runs, in either role.
 struct AuthExchange {
   AuthMaterial material;
@@ -243,6 +262,8 @@ struct AuthExchange {
   wire::Identification own_id, peer_id;   // as the ID payloads say it
   std::unique_ptr<eap::Server> eap_server;
   std::unique_ptr<eap::Peer> eap_peer;
+  std::unique_ptr<EapRelayed> eap_relayed;  // in the place of eap_server
+  AuthorizationRef authorization;           // what an AAA server has granted
   bool eap_done = false;
   std::optional<eap::Refusal> eap_refusal;  // of the last attempt
   KeyId eap_key{};                          // what signs in the TLS handshake of an EAP method
@@ -395,6 +416,7 @@ struct IkeSa {
   std::unique_ptr<Mobility> mobility;
   // Successors by rekeying share it; the last one to go gives the addresses back.
   std::shared_ptr<const Assigned> assigned;
+  std::unique_ptr<AaaSession> session;  // where an AAA server has let the peer in
   // The request that is being handled; its response goes back the way it came (RFC 7296, 2.11).
   const Datagram* answering = nullptr;
   TimePoint armed = kNever;  // earliest entry for it in the shard's timer queue

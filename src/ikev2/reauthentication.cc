@@ -20,6 +20,14 @@ Duration grace_of_initiator(const ConnectionConfig& connection) {
   return is_set(connection.over_time) ? connection.over_time / 2 : std::chrono::seconds(30);
 }
 
+// What an AAA server wants to be followed by another login; zero: nothing.
+Duration granted_lifetime(const IkeSa& sa) {
+  const bool again = sa.session && sa.session->granted->reauthenticate;
+  return again
+             ? Duration(sa.session->granted->session_timeout.value_or(std::chrono::seconds::zero()))
+             : Duration::zero();
+}
+
 // What has been sent on the old CHILD SAs arrives before they are deleted.
 constexpr Duration kPacketsUnderWay = std::chrono::seconds(2);
 
@@ -54,9 +62,11 @@ void schedule_reauthentication(Host& host, IkeSa& sa, TimePoint now) {
 }
 
 void add_auth_lifetime(const IkeSa& sa, Payloads& payloads) {
-  if (!is_set(sa.connection->reauth_time)) return;
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(sa.connection->reauth_time).count();
+  Duration lifetime = sa.connection->reauth_time;
+  if (const auto granted = granted_lifetime(sa); is_set(granted))
+    lifetime = is_set(lifetime) ? std::min(lifetime, granted) : granted;
+  if (!is_set(lifetime)) return;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lifetime).count();
   Bytes data(4);
   store_be(data.data(), static_cast<std::uint32_t>(std::min<std::int64_t>(seconds, 0xffff'ffff)));
   payloads.push_back(make_notify(NotifyType::auth_lifetime, std::move(data)));

@@ -93,6 +93,10 @@ struct AuthConfig {
   std::vector<CertificateData> pubkeys;
   Revocation revocation = Revocation::relaxed;
   std::vector<std::string> eap_methods;  // as eap::parse_type() takes them; none: the usual ones
+  // Of the remote side: EAP is the business of this AAA service; an empty name: of the only one.
+  std::optional<std::string> aaa;
+  // Of the remote side: it has to belong to one of these; none: to any.
+  std::vector<std::string> groups;
   // The user's name in EAP. Absent: IKE's identity. Of the remote side, a pattern is asked for by
   // EAP-Identity.
   std::optional<Identity> eap_id;

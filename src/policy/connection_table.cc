@@ -68,10 +68,24 @@ std::string listed(const std::set<std::string>& names) {
   return fmt::format("{}", fmt::join(names | std::views::take(kMaxNamed), ", "));
 }
 
+// Whether what has been proven by one connection is what the other one asks for.
+bool asks_the_same(const ConnectionConfig& proven, const ConnectionConfig& other) {
+  AuthConfig remote = other.remote;
+  remote.id = proven.remote.id;
+  remote.groups = proven.remote.groups;
+  return remote == proven.remote && other.local == proven.local;
+}
+
+bool is_for(const ConnectionConfig& connection, const std::vector<std::string>& groups) {
+  const auto& wanted = connection.remote.groups;
+  return wanted.empty() || std::ranges::find_first_of(wanted, groups) != wanted.end();
+}
+
 }  // namespace
 
 struct BestPeer {
-  using Fit = std::tuple<int, int, int>;  // remote identity, local identity, addresses
+  using Fit =
+      std::tuple<int, int, int, bool>;  // remote identity, local identity, addresses, groups
   ConnectionRef connection;
   Fit fit{};
 };
@@ -223,7 +237,10 @@ void ConnectionTable::consider(const ByName& connections, const PeerQuery& query
   for (const auto& [name, connection] : connections) {
     const int theirs = match(connection->remote.id, query.their_id);
     const int mine = match_mine(connection->local.id, query);
-    const BestPeer::Fit fit{theirs, mine, specificity};
+    if (query.proven_by && !asks_the_same(*query.proven_by, *connection)) continue;
+    if (query.groups && !is_for(*connection, *query.groups)) continue;
+    const bool chosen = query.groups && !connection->remote.groups.empty();
+    const BestPeer::Fit fit{theirs, mine, specificity, chosen};
     if (theirs == 0 || mine == 0 || (best.connection && fit <= best.fit)) continue;
     best = {connection, fit};
   }

@@ -39,6 +39,10 @@ class ConnectionTable {
     Identity their_id;
     const Suite* agreed;  // of IKE_SA_INIT: the connection's proposals must accept it; may be null
     std::uint8_t version = 2;
+    // When the peer has proven itself: the groups that it belongs to, and the connection by which
+    // it has. Only those that ask for the same proofs can take that one's place.
+    const std::vector<std::string>* groups = nullptr;
+    const ConnectionConfig* proven_by = nullptr;
   };
   struct PeerAnswer {
     ConnectionRef connection;  // best match, or nullptr

@@ -99,7 +99,7 @@ void Accounting::make_room(TimePoint now) {
   ended_.pop_front();
   Kept& kept = *kept_.get(oldest);
   outputs_.push_back(NotTaken{kept.session.id, {}, true});
-  client_.cancel(kept.in_flight, now);
+  client_->cancel(kept.in_flight, now);
   in_flight_.erase(kept.in_flight);
   --unacknowledged_;
   kept_.erase(oldest);
@@ -115,7 +115,7 @@ void Accounting::add(SessionHandle handle, Record record, TimePoint now) {
 void Accounting::send_next(SessionHandle handle, TimePoint now) {
   Kept& kept = *kept_.get(handle);
   kept.next_try = kNever;
-  kept.in_flight = client_.send(
+  kept.in_flight = client_->send(
       {.code = Code::accounting_request, .attributes = attributes(kept, kept.records.front(), now)},
       now);
   in_flight_.emplace(kept.in_flight, handle);
@@ -146,6 +146,12 @@ Bytes Accounting::attributes(const Kept& kept, const Record& record, TimePoint n
   if (record.status == Status::stop)
     writer.add(Type::acct_terminate_cause, static_cast<std::uint32_t>(record.cause));
   return out;
+}
+
+void Accounting::use(Client& client, Nas nas, TimePoint now) {
+  client_ = &client;
+  nas_ = std::move(nas);
+  for (const auto& [id, handle] : std::exchange(in_flight_, {})) send_next(handle, now);
 }
 
 // The first record of its list is over.

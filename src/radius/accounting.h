@@ -68,7 +68,10 @@ class Accounting {
   // The client is of the servers' accounting ports, and outlives this. `retry`: how long after all
   // servers have failed.
   Accounting(Client& client, Nas nas, Duration retry = std::chrono::seconds(30))
-      : client_(client), nas_(std::move(nas)), retry_(retry) {}
+      : client_(&client), nas_(std::move(nas)), retry_(retry) {}
+
+  // Other servers from now on; what the old ones have not acknowledged goes to them.
+  void use(Client& client, Nas nas, TimePoint now);
 
   SessionHandle start(Session session, std::chrono::sys_seconds wall, TimePoint now);
   void interim(SessionHandle session, const Usage& usage, std::chrono::sys_seconds wall,
@@ -122,7 +125,7 @@ class Accounting {
   void expire(SessionHandle handle, TimePoint now);
   Bytes attributes(const Kept& kept, const Record& record, TimePoint now) const;
 
-  Client& client_;
+  Client* client_;
   Nas nas_;
   Duration retry_;
   Slab<Kept> kept_;

@@ -186,7 +186,7 @@ DynamicAuthorization::Received DynamicAuthorization::receive(const Endpoint& rem
     if (found->second.reply.empty()) return Ignored{"it is being carried out"};
     return found->second.reply;
   }
-  Command command{.id = {next_id_++}};
+  Command command{.id = {next_id_++}, .remote = remote};
   const ErrorCause cause = examine(*request, command);
   Entry entry{std::move(*request), {}, command.id};
   if (cause != ErrorCause::none) entry.reply = reply(secret, entry.request, cause);

@@ -50,6 +50,7 @@ class DynamicAuthorization {
   using CommandId = StrongId<struct CommandTag, std::uint64_t>;
   struct Command {
     CommandId id;  // for answer()
+    Endpoint remote;
     bool disconnect = false;
     Selection selection;
     Authorization changes;  // of a CoA-Request

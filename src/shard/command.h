@@ -114,10 +114,20 @@ struct NetworkChanged {
   std::vector<IpAddress> addresses;
 };
 
+// Dynamic authorization (RFC 5176).
+struct EndSession {
+  SessionId session;
+  radius::TerminateCause cause{};
+};
+struct ChangeSession {
+  SessionId session;
+  AuthorizationRef changes;  // what it leaves out stays
+};
+
 using Command =
     std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection, UnloadConnection,
                  LoadSecret, UnloadSecret, ClearSecrets, LoadUser, LoadCertificate, LoadCrl,
                  LoadKey, UnloadKey, ClearCertificates, UnloadUser, SetDate, InstallTrap,
-                 UninstallTrap, Shutdown, NetworkChanged>;
+                 UninstallTrap, Shutdown, NetworkChanged, EndSession, ChangeSession>;
 
 }  // namespace culvert

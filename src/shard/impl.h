@@ -37,6 +37,8 @@ class Shard::Impl final : public ikev2::Host {
   // addresses.cc
   void complete(JobId job, LeaseGrant&& answer, TimePoint now);
   void complete(JobId job, FetchedEvidence&& answer, TimePoint now);
+  // aaa.cc
+  void complete(JobId job, AaaAnswer&& answer, TimePoint now);
   // notices.cc
   void notice(const SadNotice& notice, TimePoint now);
   void last_use(SaPairId pair, TimePoint last_use, TimePoint now);
@@ -75,6 +77,9 @@ class Shard::Impl final : public ikev2::Host {
   std::vector<IpAddress> renewable_addresses(const IkeSa& sa, bool all) const override;
   void assign_addresses(const IkeSa& sa) override;
   JobId fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) override;
+  JobId ask_aaa(const IkeSa& sa, Bytes eap, std::unique_ptr<AaaLogin> login) override;
+  SessionId begin_session(const IkeSa& sa) override;
+  void own_session(const IkeSa& sa) override { sessions_[sa.session->id] = sa.self; }
   const std::vector<IpAddress>& own_addresses() const override { return own_addresses_; }
   std::uint64_t new_ike_spi() override;
   std::uint32_t new_child_spi() override;
@@ -97,7 +102,7 @@ class Shard::Impl final : public ikev2::Host {
   bool has_elder(const IkeSa& sa, const ikev2::ChildSa& child) const override;
   bool is_first_contact(const IkeSa& sa) const override;
   ikev2::FragmentPool& fragment_pool() override { return fragment_pool_; }
-  void own_pair(SaPairId pair, const IkeSa& sa) override { pair_owner_[pair] = sa.self; }
+  void own_pair(SaPairId pair, const IkeSa& sa) override;
   void disown_pair(SaPairId pair) override;
 
  private:
@@ -118,6 +123,8 @@ class Shard::Impl final : public ikev2::Host {
   void retire(SaHandle handle, TimePoint now);
   void give_back_addresses(IkeSa& sa);
   void supersede(IkeSa& old, bool peer_has_none);
+  // Its IKE SA has gone.
+  void close_session(const IkeSa& sa, std::string_view by);
   void index_half_open(const IkeSa& sa);
   bool unindex_half_open(const IkeSa& sa);  // true when it was half-open
   void expire_timers(TimePoint now);
@@ -174,6 +181,8 @@ class Shard::Impl final : public ikev2::Host {
   void run(UninstallTrap&& command, TimePoint now);
   void run(Shutdown&& command, TimePoint now);
   void run(NetworkChanged&& command, TimePoint now);
+  void run(EndSession&& command, TimePoint now);
+  void run(ChangeSession&& command, TimePoint now);
   // What Terminate and Rekey name: IKE SAs, or the CHILD SAs of IKE SAs.
   struct Selection {
     std::vector<SaHandle> ikes;
@@ -270,6 +279,8 @@ class Shard::Impl final : public ikev2::Host {
   std::unordered_map<PolicyId, ChildName> trap_names_;
   std::map<JobId, SaHandle> finding_paths_;
   std::unordered_map<JobId, SaHandle> signing_, leasing_, fetching_;
+  std::unordered_map<JobId, SaHandle> asking_aaa_;
+  std::unordered_map<SessionId, SaHandle> sessions_;
   std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;
   TimerQueue<std::string> restart_timers_;
@@ -282,7 +293,7 @@ class Shard::Impl final : public ikev2::Host {
   std::array<std::uint32_t, 2> told_{};
 
   std::uint32_t last_ike_id_ = 0, last_child_id_ = 0, last_reqid_ = 0;
-  std::uint64_t last_pair_ = 0, last_policy_ = 0, last_job_ = 0;
+  std::uint64_t last_pair_ = 0, last_policy_ = 0, last_job_ = 0, last_session_ = 0;
 };
 
 }  // namespace culvert

@@ -35,8 +35,8 @@ Budget budget_of(const trace::Body& body) {
                 NoConnectionForAddresses, NoCommonProposal, OtherMethodWanted, BadPublicValue>(
           body))
     return Budget::strangers;
-  if (is_one_of<NoConnectionForIdentity, NoSecret, WrongSecret, WrongAuthMethod, MalformedMessage>(
-          body))
+  if (is_one_of<NoConnectionForIdentity, NoSecret, WrongSecret, WrongAuthMethod, MalformedMessage,
+                AaaRejected, AaaFailed>(body))
     return Budget::failures;
   return Budget::none;
 }
@@ -261,6 +261,7 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   if (was_established && !sa.rekeyed) act_on_end(sa, now);
   const bool deleted = was_established && (by == "us" || by == "peer" || by == "replacement");
   ikev2::remove_children(*this, sa, deleted ? find_newer(sa) : nullptr, by, now);
+  if (sa.session) close_session(sa, by);
   ikev2::withdraw_offer(*this, sa);
   if (was_established && !sa.rekeyed) {
     up_down(sa, false, std::nullopt);

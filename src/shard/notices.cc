@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ikev2/aaa_session.h"
 #include "ikev2/child.h"
 #include "ikev2/path.h"
 #include "ikev2/tasks.h"
@@ -56,7 +57,7 @@ void Shard::Impl::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
   IkeSa* sa = owner == pair_owner_.end() ? nullptr : sas_.get(owner->second);
   ikev2::ChildSa* child = sa ? sa->child_by_pair(pair) : nullptr;
   if (!child || !child->is_live() || !sa->in<ikev2::Established>()) return;
-  const Duration inactivity = child->config->inactivity;
+  const Duration inactivity = ikev2::inactivity_of(*sa, *child);
   const TimePoint used = std::max(last_use, child->installed);
   if (now - used < inactivity) {
     child->idle_at = used + inactivity;
@@ -64,7 +65,10 @@ void Shard::Impl::last_use(SaPairId pair, TimePoint last_use, TimePoint now) {
     const auto idle = std::chrono::duration_cast<std::chrono::seconds>(now - used);
     ikev2::emit(*this, *sa, trace::ChildInactive{static_cast<std::uint64_t>(idle.count())},
                 child->config.get());
-    ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
+    if (ikev2::ends_when_idle(*sa, *child))
+      ikev2::end_session(*sa, radius::TerminateCause::idle_timeout);
+    else
+      ikev2::queue_task(*sa, ikev2::DeleteChild{pair});
     ikev2::run_next_task(*this, *sa, now);
   }
   settle(sa->self, now);

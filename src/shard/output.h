@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "ike/aaa.h"
 #include "ike/action.h"
 #include "ike/addresses.h"
 #include "ike/evidence.h"
@@ -81,6 +82,7 @@ struct WaitUntil {
 
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
                             AskLastUse, FindPaths, MakeSignature, FetchEvidence, LeaseAddresses,
-                            ReleaseAddresses, AssignAddresses, Keepalive, WaitUntil>;
+                            ReleaseAddresses, AssignAddresses, AskAaa, SessionBegan, SessionUses,
+                            SessionEnded, Keepalive, WaitUntil>;
 
 }  // namespace culvert

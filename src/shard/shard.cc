@@ -56,6 +56,9 @@ void Shard::complete(JobId job, LeaseGrant&& answer, TimePoint now) {
 void Shard::complete(JobId job, FetchedEvidence&& answer, TimePoint now) {
   impl_->complete(job, std::move(answer), now);
 }
+void Shard::complete(JobId job, AaaAnswer&& answer, TimePoint now) {
+  impl_->complete(job, std::move(answer), now);
+}
 void Shard::complete(JobId job, FoundPaths&& answer, TimePoint now) {
   impl_->complete(job, std::move(answer), now);
 }

@@ -35,6 +35,7 @@ class Shard {
   void complete(JobId job, MadeSignature&& answer, TimePoint now);
   void complete(JobId job, LeaseGrant&& answer, TimePoint now);
   void complete(JobId job, FetchedEvidence&& answer, TimePoint now);
+  void complete(JobId job, AaaAnswer&& answer, TimePoint now);
   // The CHILD SA of the pair, if there is one, is given up.
   void refused(SadRefusal&& refusal, TimePoint now);
 

@@ -50,7 +50,7 @@ void Shard::Impl::adopt(IkeSa& sa, const UpdateConnection& update, TimePoint now
     const bool new_life = child.config->lifetime != config->lifetime ||
                           child.config->inactivity != config->inactivity;
     child.config = ikev2::child_ref(connection, config);
-    if (new_life && child.is_live()) ikev2::reschedule_child(*this, child, now);
+    if (new_life && child.is_live()) ikev2::reschedule_child(*this, sa, child, now);
   }
   ikev2::run_next_task(*this, sa, now);
 }

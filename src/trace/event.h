@@ -15,6 +15,7 @@
 #include "crypto/transforms.h"
 #include "net/address.h"
 #include "policy/traffic_selector.h"
+#include "trace/aaa_events.h"
 #include "trace/address_events.h"
 #include "trace/authentication_events.h"
 #include "wire/registry.h"
@@ -471,8 +472,10 @@ using Body = std::variant<
     SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive,
     Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer,
     IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, AddressLeased, PoolExhausted,
-    AddressNotRequested, NoAddressAssigned, EapSucceeded, EapFailed, HookOutput, HookFailed,
-    HookSkipped, Notice>;
+    AddressNotRequested, NoAddressAssigned, EapSucceeded, EapFailed, AaaAccepted, AaaRejected,
+    AaaFailed, NotInGroup, AaaSessionOver, AaaSessionChanged, AaaDisconnected, AaaRequestIgnored,
+    AaaNotListening, AccountingNotTaken, AaaServerDead, AaaServerAlive, AaaAnswerDropped,
+    HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

@@ -43,6 +43,10 @@ struct Take {
   }
   void operator()(AssignAddresses& own) const { gateway.assigned[own.holder] = own; }
   void operator()(FetchEvidence& wanted) const { gateway.to_fetch.push_back(std::move(wanted)); }
+  void operator()(AskAaa& asked) const { gateway.aaa_questions.push_back(std::move(asked)); }
+  void operator()(SessionBegan& session) const { gateway.sessions_begun.push_back(session); }
+  void operator()(SessionUses& use) const { gateway.session_pairs.push_back(use); }
+  void operator()(SessionEnded& session) const { gateway.sessions_ended.push_back(session); }
   void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };

@@ -42,6 +42,10 @@ struct Gateway {
   std::vector<FindPaths> path_questions;
   std::vector<MakeSignature> to_sign;
   std::vector<FetchEvidence> to_fetch;
+  std::vector<AskAaa> aaa_questions;
+  std::vector<SessionBegan> sessions_begun;
+  std::vector<SessionUses> session_pairs;
+  std::vector<SessionEnded> sessions_ended;
   std::vector<Keepalive> keepalives;
   std::deque<LeaseAddresses> leases_wanted;  // not answered yet
   bool answer_leases = true;                 // at once, by `leases`

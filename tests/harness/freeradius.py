@@ -68,6 +68,11 @@ modules {{
     filename = {directory}/detail
     header = "%t"
   }}
+  exec hold {{
+    wait = yes
+    program = "/bin/sh {directory}/hold.sh"
+    timeout = 20
+  }}
   eap {{
     default_eap_type = {default_eap}
     timer_expire = 60
@@ -144,6 +149,14 @@ _POLICY = """
   }
 """
 
+# A request in the middle of a login leaves the file `held`, and waits while there is a file `hold`.
+_HOLD_POLICY = _POLICY.replace("authorize {", "authorize {\n    if (&State) {\n      hold\n    }", 1)
+_HOLD = """
+cd "$(dirname "$0")"
+touch held
+while [ -e hold ]; do sleep 0.05; done
+"""
+
 _RADSEC = """
   listen {{
     type = auth+acct
@@ -196,11 +209,12 @@ class FreeRadius(Process):
     users: text of its users file. secret: of every client. default_eap: the method it asks for
     first. radsec: it listens on port 2083, too. Its directory has ca.pem, client.pem and
     client.key for those who talk TLS with it (make_certificates), unless `certificates` names
-    another directory with such files.
+    another directory with such files. hold: it waits in the middle of logins while there is a
+    file `hold` in its directory.
     """
 
     def __init__(self, namespace, users, secret="testing123", default_eap="md5", radsec=False,
-                 certificates=None, tls_max_version="1.2"):
+                 certificates=None, tls_max_version="1.2", hold=False):
         program = shutil.which("freeradius", path="/usr/sbin:/usr/bin")
         if program is None:
             raise unittest.SkipTest("freeradius is not installed")
@@ -214,9 +228,11 @@ class FreeRadius(Process):
             for name in ("ca.pem", "server.pem", "server.key"):
                 shutil.copy(os.path.join(certificates, name), self.directory)
         _write(self.path("users"), users)
+        _write(self.path("hold.sh"), _HOLD)
         _write(self.path("dictionary"), "$INCLUDE /usr/share/freeradius/dictionary\n")
         _write(self.path("radiusd.conf"), _RADIUSD_CONF.format(
-            directory=self.directory, secret=secret, default_eap=default_eap, policy=_POLICY,
+            directory=self.directory, secret=secret, default_eap=default_eap,
+            policy=_HOLD_POLICY if hold else _POLICY,
             tls_max_version=tls_max_version,
             radsec=_RADSEC.format(directory=self.directory) if radsec else ""))
         self._argv = [program, "-f", "-l", "stdout", "-d", self.directory, "-n", "radiusd"]

@@ -32,6 +32,9 @@ class FakeHost final : public Host {
   void endpoints_changing(const IkeSa&, const Endpoint&, const Endpoint&) override {}
   void keepalive(Keepalive&&) override {}
   void find_paths(const IkeSa&, std::vector<IpAddress>) override {}
+  JobId ask_aaa(const IkeSa&, Bytes, std::unique_ptr<AaaLogin>) override { return {}; }
+  SessionId begin_session(const IkeSa&) override { return {++last_}; }
+  void own_session(const IkeSa&) override {}
   JobId make_signature(const IkeSa&, const KeyId&, const SignatureScheme&, Bytes) override {
     return {++last_};
   }

@@ -169,6 +169,24 @@ TEST_F(AccountingTest, RecordsAreKeptUntilAServerTakesThemInTheirOrder) {
   EXPECT_EQ(sent_, sent);
 }
 
+TEST_F(AccountingTest, OtherServersTakeOverWhatIsNotAcknowledged) {
+  answers_ = false;
+  const auto handle = accounting_->start(session("s1"), wall(), now_);
+  wait(100ms);
+  EXPECT_EQ(accounting_->unacknowledged(), 1u);
+  std::vector<Server> others;
+  others.push_back(test_server("other", 2));
+  auto other = std::make_unique<Client>(*provider_, std::move(others));
+  accounting_->use(*other, Nas{"gateway", {}}, now_);
+  client_ = std::move(other);
+  answers_ = true;
+  wait(1s);
+  EXPECT_EQ(accounting_->unacknowledged(), 0u);
+  accounting_->stop(handle, {}, TerminateCause::user_request, wall(), now_);
+  wait(1s);
+  EXPECT_EQ(statuses(), (std::vector<std::uint32_t>{1, 2}));
+}
+
 TEST_F(AccountingTest, OnlyTheLatestInterimRecordIsKept) {
   answers_ = false;
   const auto handle = accounting_->start(session("s1"), wall(), now_);
