@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "config/child.h"
 #include "config/file.h"
 #include "config/public_key.h"
 #include "crypto/openssl_provider.h"
+#include "crypto/pem.h"
 #include "eap/packet.h"
 #include "pki/certificate_file.h"
 #include "pki/identity_match.h"
@@ -72,27 +74,6 @@ SecretBytes read_inline_secret(const TableReader& table, const Member& member,
   return SecretBytes(as_bytes(text));
 }
 
-// A string, or { file = "…" }.
-SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
-                        const TunnelContext& context) {
-  if (std::holds_alternative<std::string>(member.value.content))
-    return read_inline_secret(table, member, what, context);
-  const auto* inner = std::get_if<Table>(&member.value.content);
-  if (!inner) {
-    table.wrong_type(member.key, member.value, "a string or { file = \"…\" }");
-    return {};
-  }
-  SecretBytes secret;
-  TableReader reader(*inner, table.place(member.key), member.value.at, context.report);
-  if (const auto name = reader.text("file")) {
-    secret = read_secret_file(*name, what, context.report);
-  } else if (!reader.any("file")) {
-    context.report.error(member.value.at, table.place(member.key) + ": no 'file' is named");
-  }
-  reader.finish();
-  return secret;
-}
-
 void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
   const Member* member = table.any("psk");
   if (!member)
@@ -105,14 +86,17 @@ void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) 
 
 // ---- certificates ----
 
-// The certificates of a file, in its order; empty after a report.
+// The certificates of a file, or of PEM in place of its name, in order; empty after a report.
 std::vector<CertificateData> read_certificates(const LocatedText& name, Report& report) {
-  const auto file = read_file(beside(report.file(), name.value), limits::kMaxPemSize);
+  const bool is_text = is_pem(as_bytes(name.value));
+  std::expected<FileContents, std::string> file;
+  if (!is_text) file = read_file(beside(report.file(), name.value), limits::kMaxPemSize);
   if (!file) {
     report.error(name.at, file.error());
     return {};
   }
-  const auto certificates = pki::certificates_in(file->octets.view());
+  const auto certificates =
+      pki::certificates_in(is_text ? as_bytes(name.value) : file->octets.view());
   const auto provider = make_openssl_provider();
   std::vector<CertificateData> data;
   for (const Bytes& der : certificates.value_or(std::vector<Bytes>{})) {
@@ -120,8 +104,10 @@ std::vector<CertificateData> read_certificates(const LocatedText& name, Report& 
     data.push_back({std::make_shared<const Bytes>(der)});
   }
   if (data.empty() || data.size() != certificates->size()) {
-    report.error(name.at, fmt::format("{} is not a file of X.509 certificates, PEM or DER",
-                                      in_quotes(name.value)));
+    report.error(name.at, is_text
+                              ? "the PEM text has something that is no X.509 certificate"
+                              : fmt::format("{} is not a file of X.509 certificates, PEM or DER",
+                                            in_quotes(name.value)));
     return {};
   }
   return data;
@@ -206,6 +192,21 @@ void read_eap_user(TableReader& table, ConnectionConfig& config) {
   if (local.id.is_any()) local.id = parse_identity(user->value).value_or(*local.eap_id);
 }
 
+// Without `key`: the file beside the first of `beside_what` whose name ends in ".key", if it
+// exists.
+std::optional<LocatedText> key_file(TableReader& table, std::string_view beside_what) {
+  const std::string& config = table.report().file();
+  if (const auto named = table.text("key"))
+    return LocatedText{beside(config, named->value), named->at};
+  const auto files = table.texts(beside_what);
+  if (table.any("key") || files.empty() || is_pem(as_bytes(files.front().value)))
+    return std::nullopt;
+  auto path = std::filesystem::path(beside(config, files.front().value));
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path.replace_extension(".key"), error)) return std::nullopt;
+  return LocatedText{path.string(), files.front().at};
+}
+
 // ---- identities ----
 
 void read_identities(TableReader& table, ConnectionConfig& config) {
@@ -238,12 +239,31 @@ void refuse_both(TableReader& table, std::string_view one, std::string_view othe
 }  // namespace
 
 void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& tunnel) {
-  const auto key = table.text("key");
-  if (!key)
-    return table.report().error(table.at(),
-                                fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
-                                "add key = \"FILE\" with the private key, in PEM or DER");
-  tunnel.key = {{beside(table.report().file(), key->value), key->at}};
+  tunnel.key = key_file(table, beside_what);
+  if (!tunnel.key)
+    table.report().error(table.at(),
+                         fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
+                         "add key = \"FILE\" with the private key, in PEM or DER");
+}
+
+SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
+                        const TunnelContext& context) {
+  if (std::holds_alternative<std::string>(member.value.content))
+    return read_inline_secret(table, member, what, context);
+  const auto* inner = std::get_if<Table>(&member.value.content);
+  if (!inner) {
+    table.wrong_type(member.key, member.value, "a string or { file = \"…\" }");
+    return {};
+  }
+  SecretBytes secret;
+  TableReader reader(*inner, table.place(member.key), member.value.at, context.report);
+  if (const auto name = reader.text("file")) {
+    secret = read_secret_file(*name, what, context.report);
+  } else if (!reader.any("file")) {
+    context.report.error(member.value.at, table.place(member.key) + ": no 'file' is named");
+  }
+  reader.finish();
+  return secret;
 }
 
 void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
@@ -266,44 +286,6 @@ void read_authentication(TableReader& table, const TunnelContext& context, Tunne
   if (const Member* psk = table.any("psk"))
     table.report().error(psk->value.at, table.place("psk") + ": neither side uses it",
                          "leave it out");
-}
-
-std::vector<eap::User> read_users(const Member& member, const TunnelContext& context) {
-  std::vector<eap::User> users;
-  const auto* content = std::get_if<Table>(&member.value.content);
-  if (!content) {
-    context.report.error(member.value.at,
-                         fmt::format("'user': expected a table, found {}", kind_of(member.value)),
-                         "write [user.NAME]");
-    return users;
-  }
-  for (const Member& one : *content) {
-    const auto* inner = std::get_if<Table>(&one.value.content);
-    if (!inner) {
-      context.report.error(one.value.at,
-                           fmt::format("{} in [user]: expected a table, found {}",
-                                       in_quotes(one.key), kind_of(one.value)),
-                           "write [user.NAME]");
-      continue;
-    }
-    TableReader reader(*inner, fmt::format("[user.{}]", one.key), one.at, context.report);
-    eap::User user;
-    user.name = one.key;
-    SecretBytes password;
-    if (const Member* given = reader.any("password"))
-      password = read_secret(reader, *given, "password", context);
-    else
-      context.report.error(one.at, fmt::format("{} has no 'password'", reader.name()),
-                           "add password = { file = \"…\" }");
-    if (const auto form = eap::parse_password(as_text(password.view())))
-      user.password = eap::clone(*form);
-    else
-      user.password = eap::ClearPassword{std::move(password)};
-    user.enabled = !reader.boolean("disabled").value_or(false);
-    reader.finish();
-    users.push_back(std::move(user));
-  }
-  return users;
 }
 
 }  // namespace culvert::config
