@@ -4,8 +4,9 @@
 packages_of() {
   case "$1" in
     build) echo g++ cmake ninja-build ccache pkg-config libssl-dev libtomlplusplus-dev \
-      libasio-dev libspdlog-dev libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev \
-      libmnl-dev libsqlite3-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev python3
+      libqrencode-dev libasio-dev libspdlog-dev libfmt-dev libcli11-dev libcpp-httplib-dev \
+      nlohmann-json3-dev libmnl-dev libsqlite3-dev zlib1g-dev libgtest-dev libgmock-dev \
+      libbenchmark-dev python3
       if [ "$(dpkg --print-architecture)" = amd64 ]; then echo libipsec-mb-dev; fi ;;
     peers) echo strongswan-swanctl charon-systemd strongswan-pki \
       libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins \

@@ -9,7 +9,10 @@
 #include <functional>
 
 #include "cli/commands.h"
+#include "cli/connect_command.h"
 #include "cli/pki_command.h"
+#include "cli/profile_command.h"
+#include "cli/user_command.h"
 
 namespace {
 
@@ -92,7 +95,11 @@ int run(int argc, char** argv) {
   add_questions(app, request);
   add_up_and_down(app, request);
   add_configuration(app, request);
-  cli::add_pki(app, {request.options, request.run});
+  const cli::Runner runner{request.options, request.run};
+  cli::add_user(app, runner);
+  cli::add_connect(app, runner);
+  cli::add_profile(app, runner);
+  cli::add_pki(app, runner);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

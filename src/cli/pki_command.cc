@@ -4,11 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdio>
 #include <ctime>
-
-#include "cli/json.h"
-#include "cli/text.h"
 
 namespace culvert::cli {
 namespace {
@@ -60,18 +56,6 @@ void add_pki(CLI::App& app, const Runner& runner) {
   add_pki_pub(*pki, runner);
   add_pki_keyid(*pki, runner);
   add_pki_export(*pki, runner);
-}
-
-int finish_pki(const Options& options, const Outcome<>& outcome) {
-  if (outcome) return 0;
-  if (options.json) {
-    vici::Message message;
-    message.add("success", "no").add("errmsg", outcome.error());
-    fmt::print("{}\n", to_json(message));
-  } else {
-    fmt::print(stderr, "culvert: {}\n", printable(outcome.error()));
-  }
-  return 1;
 }
 
 CLI::Option* add_list(CLI::App* command, const std::string& name, std::vector<std::string>& values,

@@ -4,25 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <expected>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/commands.h"
+#include "cli/subcommand.h"
 
 namespace culvert::cli {
-
-template <class T = void>
-using Outcome = std::expected<T, std::string>;
-
-// Where subcommands leave what is to be run; the options are read when it runs.
-struct Runner {
-  const Options& options;
-  std::function<int()>& run;
-};
 
 // `culvert pki` with all of its subcommands.
 void add_pki(CLI::App& app, const Runner& runner);
@@ -38,23 +26,6 @@ void add_pki_verify(CLI::App& pki, const Runner& runner);
 void add_pki_pub(CLI::App& pki, const Runner& runner);
 void add_pki_keyid(CLI::App& pki, const Runner& runner);
 void add_pki_export(CLI::App& pki, const Runner& runner);
-
-// Prints the sentence of a failed command; the exit status.
-int finish_pki(const Options& options, const Outcome<>& outcome);
-
-// A subcommand whose options fill `arguments`, which live as long as the command line.
-template <class Arguments>
-CLI::App* add_pki_command(CLI::App& pki, const Runner& runner, const std::string& name,
-                          const std::string& help, const std::shared_ptr<Arguments>& arguments,
-                          Outcome<> (*execute)(const Arguments&, const Options&)) {
-  CLI::App* command = pki.add_subcommand(name, help);
-  command->callback([&run = runner.run, &options = runner.options, arguments, execute] {
-    run = [&options, arguments, execute] {
-      return finish_pki(options, execute(*arguments, options));
-    };
-  });
-  return command;
-}
 
 // An option that may be given several times, with one value each.
 CLI::Option* add_list(CLI::App* command, const std::string& name, std::vector<std::string>& values,

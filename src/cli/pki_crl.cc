@@ -121,7 +121,7 @@ Outcome<> signcrl(const SigncrlArguments& arguments, const Options&) {
 void add_pki_signcrl(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<SigncrlArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "signcrl", "Make a CRL, signed by a CA", arguments, signcrl);
+      add_subcommand(pki, runner, "signcrl", "Make a CRL, signed by a CA", arguments, signcrl);
   command->alias("sign")->alias("crl");
   arguments->command = command;
   add_authority(command, arguments->ca_files);

@@ -95,16 +95,6 @@ class NewFile {
   int file_ = -1;
 };
 
-// Without echo; the terminal is the process's own, so that standard input may be a file.
-std::optional<SecretBytes> ask_password(const std::string& name) {
-  if (isatty(STDERR_FILENO) != 1) return std::nullopt;
-  char* typed = getpass(fmt::format("Password of {}: ", name).c_str());
-  if (typed == nullptr) return std::nullopt;
-  SecretBytes password(as_bytes(typed));
-  secure_zero({reinterpret_cast<std::uint8_t*>(typed), std::strlen(typed)});
-  return password;
-}
-
 std::string_view reason_of(const Error& error) {
   switch (error.reason) {
     case Reason::unsupported:
@@ -220,6 +210,15 @@ Outcome<SecretBytes> load_password(const std::string& password_file) {
   const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
   if (line.empty()) return std::unexpected(fmt::format("{} holds no password", input.name));
   return SecretBytes(as_bytes(line));
+}
+
+std::optional<SecretBytes> ask_password(const std::string& name) {
+  if (isatty(STDERR_FILENO) != 1) return std::nullopt;
+  char* typed = getpass(fmt::format("Password of {}: ", name).c_str());
+  if (typed == nullptr) return std::nullopt;
+  SecretBytes password(as_bytes(typed));
+  secure_zero({reinterpret_cast<std::uint8_t*>(typed), std::strlen(typed)});
+  return password;
 }
 
 Outcome<PrivateKey> private_key_in(const Input& input, const std::string& password_file) {

@@ -32,6 +32,9 @@ Outcome<> write_private_key(const Output& output, const PrivateKey& key,
 
 // The first line of a file.
 Outcome<SecretBytes> load_password(const std::string& password_file);
+// Without echo, from the terminal that the process has, so that standard input may be a file. None:
+// there is no terminal. `name` is what the password is of.
+std::optional<SecretBytes> ask_password(const std::string& name);
 // The password of an encrypted key comes from the file, or from the terminal.
 Outcome<PrivateKey> load_private_key(const std::string& path, const std::string& password_file);
 Outcome<std::vector<pki::CertificateRef>> load_certificates(const std::string& path);

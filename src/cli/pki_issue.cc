@@ -256,7 +256,7 @@ void add_certificate_options(CLI::App* command, CertificateArguments& arguments)
 void add_pki_self(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<SelfArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "self", "Make a self-signed certificate", arguments, self);
+      add_subcommand(pki, runner, "self", "Make a self-signed certificate", arguments, self);
   add_private_key(command, arguments->in, arguments->password_file);
   add_certificate_options(command, *arguments);
   command->get_option("--dn")->required();
@@ -265,7 +265,7 @@ void add_pki_self(CLI::App& pki, const Runner& runner) {
 void add_pki_issue(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<IssueArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "issue", "Make a certificate, signed by a CA", arguments, issue);
+      add_subcommand(pki, runner, "issue", "Make a certificate, signed by a CA", arguments, issue);
   add_key_source(command, arguments->subject);
   add_authority(command, arguments->ca_files);
   add_certificate_options(command, *arguments);
@@ -275,7 +275,7 @@ void add_pki_issue(CLI::App& pki, const Runner& runner) {
 void add_pki_req(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<ReqArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "req", "Make a certificate request (PKCS#10)", arguments, req);
+      add_subcommand(pki, runner, "req", "Make a certificate request (PKCS#10)", arguments, req);
   add_private_key(command, arguments->in, arguments->password_file);
   command->add_option("-d,--dn", arguments->dn, "The subject, as \"C=CH, O=Example, CN=moon\"");
   add_list(command, "-a,--san", arguments->san, "subjectAltName (again for more)");

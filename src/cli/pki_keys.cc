@@ -122,7 +122,7 @@ Outcome<> export_pkcs12(const ExportArguments& arguments, const Options&) {
 
 void add_pki_gen(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<GenArguments>();
-  CLI::App* command = add_pki_command(pki, runner, "gen", "Make a private key", arguments, gen);
+  CLI::App* command = add_subcommand(pki, runner, "gen", "Make a private key", arguments, gen);
   command->add_option("-t,--type", arguments->type, "Type of key")
       ->check(CLI::IsMember({"rsa", "ecdsa", "ed25519", "ed448"}))
       ->capture_default_str();
@@ -135,16 +135,16 @@ void add_pki_gen(CLI::App& pki, const Runner& runner) {
 void add_pki_pub(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<PubArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "pub",
-                      "Take the public key out of a key, certificate or request", arguments, pub);
+      add_subcommand(pki, runner, "pub", "Take the public key out of a key, certificate or request",
+                     arguments, pub);
   add_key_source(command, arguments->source);
   add_output(command, arguments->output, "the public key");
 }
 
 void add_pki_keyid(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<KeyidArguments>();
-  CLI::App* command = add_pki_command(pki, runner, "keyid", "Show the hashes that identify a key",
-                                      arguments, keyid);
+  CLI::App* command =
+      add_subcommand(pki, runner, "keyid", "Show the hashes that identify a key", arguments, keyid);
   add_key_source(command, arguments->source);
   command->add_option("-I,--id", arguments->id, "Which: of the key alone, or with its algorithm")
       ->check(CLI::IsMember({"all", "spk", "spki"}))
@@ -157,8 +157,8 @@ void add_pki_keyid(CLI::App& pki, const Runner& runner) {
 void add_pki_export(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<ExportArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "export", "Put a key and its certificates into a PKCS#12 file",
-                      arguments, export_pkcs12);
+      add_subcommand(pki, runner, "export", "Put a key and its certificates into a PKCS#12 file",
+                     arguments, export_pkcs12);
   command->add_option("-k,--key", arguments->key, "File with the private key")->required();
   command->add_option("-i,--in", arguments->certificate, "File with the key's certificate")
       ->required();

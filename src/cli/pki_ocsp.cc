@@ -225,7 +225,7 @@ Outcome<> ocsp(const OcspArguments& arguments, const Options&) {
 
 void add_pki_ocsp(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<OcspArguments>();
-  CLI::App* command = add_pki_command(
+  CLI::App* command = add_subcommand(
       pki, runner, "ocsp", "Answer OCSP requests about a CA's certificates", arguments, ocsp);
   command->add_option("-c,--cacert", arguments->ca_certificate, "File with the CA's certificate")
       ->required();

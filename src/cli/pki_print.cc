@@ -176,7 +176,7 @@ Outcome<> print(const PrintArguments& arguments, const Options& options) {
 
 void add_pki_print(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<PrintArguments>();
-  CLI::App* command = add_pki_command(
+  CLI::App* command = add_subcommand(
       pki, runner, "print", "Show what a certificate, request, CRL or key says", arguments, print);
   add_key_source(command, arguments->source);
 }

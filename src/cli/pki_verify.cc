@@ -79,8 +79,8 @@ Outcome<> verify(const VerifyArguments& arguments, const Options& options) {
 void add_pki_verify(CLI::App& pki, const Runner& runner) {
   const auto arguments = std::make_shared<VerifyArguments>();
   CLI::App* command =
-      add_pki_command(pki, runner, "verify",
-                      "Check that a certificate leads to a CA, or say why not", arguments, verify);
+      add_subcommand(pki, runner, "verify",
+                     "Check that a certificate leads to a CA, or say why not", arguments, verify);
   command->add_option("-i,--in", arguments->in,
                       "File with the certificate, and intermediate CAs after it (default: standard "
                       "input)");

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "config/child.h"
 #include "config/file.h"
@@ -13,6 +14,7 @@
 #include "config/radius.h"
 #include "config/secret_text.h"
 #include "crypto/openssl_provider.h"
+#include "crypto/pem.h"
 #include "eap/packet.h"
 #include "pki/certificate_file.h"
 #include "pki/identity_match.h"
@@ -98,9 +100,9 @@ bool read_radius_user(TableReader& table, AuthConfig& remote) {
     auto service = radius_service(name.value);
     if (!service) continue;
     if (names.size() > 1)
-      table.report().error(
-          name.at, fmt::format("{}: RADIUS decides about the methods", table.place("eap")),
-          "leave out the other ones");
+      table.report().error(name.at,
+                           fmt::format("{}: RADIUS decides about the methods", table.place("eap")),
+                           "leave out the other ones");
     remote.aaa = std::move(service);
     return true;
   }
@@ -147,6 +149,21 @@ void read_eap_user(TableReader& table, ConnectionConfig& config) {
   if (local.id.is_any()) local.id = parse_identity(user->value).value_or(*local.eap_id);
 }
 
+// Without `key`: the file beside the first of `beside_what` whose name ends in ".key", if it
+// exists.
+std::optional<LocatedText> key_file(TableReader& table, std::string_view beside_what) {
+  const std::string& config = table.report().file();
+  if (const auto named = table.text("key"))
+    return LocatedText{beside(config, named->value), named->at};
+  const auto files = table.texts(beside_what);
+  if (table.any("key") || files.empty() || is_pem(as_bytes(files.front().value)))
+    return std::nullopt;
+  auto path = std::filesystem::path(beside(config, files.front().value));
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path.replace_extension(".key"), error)) return std::nullopt;
+  return LocatedText{path.string(), files.front().at};
+}
+
 // ---- identities ----
 
 void read_identities(TableReader& table, ConnectionConfig& config) {
@@ -179,12 +196,11 @@ void refuse_both(TableReader& table, std::string_view one, std::string_view othe
 }  // namespace
 
 void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& tunnel) {
-  const auto key = table.text("key");
-  if (!key)
-    return table.report().error(table.at(),
-                                fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
-                                "add key = \"FILE\" with the private key, in PEM or DER");
-  tunnel.key = {{beside(table.report().file(), key->value), key->at}};
+  tunnel.key = key_file(table, beside_what);
+  if (!tunnel.key)
+    table.report().error(table.at(),
+                         fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
+                         "add key = \"FILE\" with the private key, in PEM or DER");
 }
 
 void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
@@ -208,45 +224,6 @@ void read_authentication(TableReader& table, const TunnelContext& context, Tunne
   if (const Member* psk = table.any("psk"))
     table.report().error(psk->value.at, table.place("psk") + ": neither side uses it",
                          "leave it out");
-}
-
-std::vector<eap::User> read_users(const Member& member, const TunnelContext& context) {
-  std::vector<eap::User> users;
-  const auto* content = std::get_if<Table>(&member.value.content);
-  if (!content) {
-    context.report.error(member.value.at,
-                         fmt::format("'user': expected a table, found {}", kind_of(member.value)),
-                         "write [user.NAME]");
-    return users;
-  }
-  for (const Member& one : *content) {
-    const auto* inner = std::get_if<Table>(&one.value.content);
-    if (!inner) {
-      context.report.error(one.value.at,
-                           fmt::format("{} in [user]: expected a table, found {}",
-                                       in_quotes(one.key), kind_of(one.value)),
-                           "write [user.NAME]");
-      continue;
-    }
-    TableReader reader(*inner, fmt::format("[user.{}]", one.key), one.at, context.report);
-    eap::User user;
-    user.name = one.key;
-    SecretBytes password;
-    if (const Member* given = reader.any("password"))
-      password = read_secret(reader, *given, "password", context);
-    else
-      context.report.error(one.at, fmt::format("{} has no 'password'", reader.name()),
-                           "add password = { file = \"…\" }");
-    if (const auto form = eap::parse_password(as_text(password.view())))
-      user.password = eap::clone(*form);
-    else
-      user.password = eap::ClearPassword{std::move(password)};
-    if (auto group = reader.text("group")) user.group = std::move(group->value);
-    user.enabled = !reader.boolean("disabled").value_or(false);
-    reader.finish();
-    users.push_back(std::move(user));
-  }
-  return users;
 }
 
 }  // namespace culvert::config

@@ -41,6 +41,16 @@ void wipe_text(std::string& text) {
   secure_zero({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
 }
 
+std::chrono::sys_seconds day_of(const toml::date& date) {
+  return std::chrono::sys_days(std::chrono::year(date.year) / date.month / date.day);
+}
+
+Moment moment_of(const toml::date_time& from) {
+  const auto offset = std::chrono::minutes(from.offset ? from.offset->minutes : 0);
+  return {day_of(from.date) + std::chrono::hours(from.time.hour) +
+          std::chrono::minutes(from.time.minute) + std::chrono::seconds(from.time.second) - offset};
+}
+
 Table convert(toml::table& from);
 
 Value convert(toml::node& node) {
@@ -54,6 +64,10 @@ Value convert(toml::node& node) {
     value.content = number->get();
   } else if (const auto* boolean = node.as_boolean()) {
     value.content = boolean->get();
+  } else if (const auto* date = node.as_date()) {
+    value.content = Moment{day_of(date->get()), true};
+  } else if (const auto* date_time = node.as_date_time()) {
+    value.content = moment_of(date_time->get());
   } else if (auto* table = node.as_table()) {
     value.content = convert(*table);
   } else if (auto* array = node.as_array()) {

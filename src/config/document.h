@@ -2,8 +2,10 @@
 // header and in one source file, because it takes longer to compile than all of config/.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,7 +23,11 @@ struct Member;
 struct Value;
 using Table = std::vector<Member>;  // in the order of the file, names distinct
 using Array = std::vector<Value>;
-struct Moment {};  // dates and times, which nothing here wants
+// A date, which stands for the whole day, or a date with a time; a time without an offset is UTC.
+struct Moment {
+  std::optional<std::chrono::sys_seconds> begin;  // none: a time of day
+  bool whole_day = false;
+};
 
 struct Value {
   Position at;

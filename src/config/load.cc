@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 
 #include "config/authentication.h"
@@ -15,6 +16,7 @@
 #include "config/pool.h"
 #include "config/secrets.h"
 #include "config/tunnel.h"
+#include "config/users.h"
 #include "config/xfrm_interface.h"
 
 namespace culvert::config {
@@ -115,17 +117,34 @@ void read_shunts(const Member& member, std::span<const Tunnel> tunnels, Report& 
   }
 }
 
-Loaded read_root(const Table& root, Report& report, bool world_readable) {
+void apply(const Overrides& overrides, DaemonSettings& settings) {
+  if (!overrides.device.empty()) settings.device = overrides.device;
+  if (overrides.ike_port != 0) settings.ike_port = overrides.ike_port;
+  if (overrides.nat_t_port != 0) settings.nat_t_port = overrides.nat_t_port;
+}
+
+// Those of the file itself, of the file it names, and of the one that the command line names.
+std::vector<eap::User> read_all_users(TableReader& table, const TunnelContext& context,
+                                      const std::string& file) {
+  std::vector<eap::User> users;
+  if (const Member* member = table.any("user")) read_users(*member, context, users);
+  if (const auto name = table.text("users")) read_users_file(*name, context.report, users);
+  if (!file.empty())
+    read_users_file({std::filesystem::absolute(file).string(), {}}, context.report, users);
+  return users;
+}
+
+Loaded read_root(const Table& root, Report& report, bool world_readable,
+                 const Overrides& overrides) {
   Loaded loaded;
   TableReader table(root, "the file", {}, report);
   if (const Member* daemon = table.any("daemon")) loaded.settings = read_daemon(*daemon, report);
+  apply(overrides, loaded.settings);
+  const TunnelContext context{report, world_readable, loaded.settings.ike_port};
   std::vector<Tunnel> tunnels;
-  if (const Member* member = table.any("tunnel"))
-    tunnels = read_tunnels(*member, {report, world_readable, loaded.settings.ike_port});
-  if (const Member* member = table.any("user"))
-    loaded.users = read_users(*member, {report, world_readable, loaded.settings.ike_port});
-  if (const Member* member = table.any("radius"))
-    loaded.radius = read_radius(*member, {report, world_readable, loaded.settings.ike_port});
+  if (const Member* member = table.any("tunnel")) tunnels = read_tunnels(*member, context);
+  loaded.users = read_all_users(table, context, overrides.users);
+  if (const Member* member = table.any("radius")) loaded.radius = read_radius(*member, context);
   std::vector<ConnectionRef> shunts;
   if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
   std::vector<LocatedPool> pools;
@@ -150,14 +169,15 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
 
 std::expected<Loaded, std::vector<Diagnostic>> load_contents(std::string_view text,
                                                              const std::string& path,
-                                                             bool world_readable) {
+                                                             bool world_readable,
+                                                             const Overrides& overrides) {
   Report report(path);
   auto document = parse_document(text);
   if (!document) {
     report.error(document.error().at, document.error().message);
     return std::unexpected(report.take_errors());
   }
-  Loaded loaded = read_root(*document, report, world_readable);
+  Loaded loaded = read_root(*document, report, world_readable, overrides);
   wipe(*document);
   if (report.has_errors()) return std::unexpected(report.take_errors());
   loaded.warnings = report.take_warnings();
@@ -166,15 +186,16 @@ std::expected<Loaded, std::vector<Diagnostic>> load_contents(std::string_view te
 
 }  // namespace
 
-std::expected<Loaded, std::vector<Diagnostic>> load(const std::string& path) {
+std::expected<Loaded, std::vector<Diagnostic>> load(const std::string& path,
+                                                    const Overrides& overrides) {
   const auto file = read_file(path, limits::kMaxConfigSize);
   if (!file) return std::unexpected(std::vector{Diagnostic{path, 0, 0, file.error(), {}}});
-  return load_contents(as_text(file->octets.view()), path, file->world_readable);
+  return load_contents(as_text(file->octets.view()), path, file->world_readable, overrides);
 }
 
 std::expected<Loaded, std::vector<Diagnostic>> load_text(std::string_view text,
                                                          const std::string& path) {
-  return load_contents(text, path, false);
+  return load_contents(text, path, false, {});
 }
 
 }  // namespace culvert::config

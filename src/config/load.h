@@ -61,9 +61,17 @@ struct Loaded {
   std::vector<Diagnostic> warnings;
 };
 
-// Reads `path` and the secret files it names, relative to its folder. The errors are in the order
-// of the file.
-std::expected<Loaded, std::vector<Diagnostic>> load(const std::string& path);
+// What a command line says in place of the file; what is empty or zero is as the file has it.
+struct Overrides {
+  std::string users;  // one more file of users
+  std::string device;
+  std::uint16_t ike_port = 0, nat_t_port = 0;
+};
+
+// Reads `path` and the files it names, relative to its folder. The errors are in the order of the
+// file.
+std::expected<Loaded, std::vector<Diagnostic>> load(const std::string& path,
+                                                    const Overrides& overrides = {});
 // The same for text that is already here; `path` is its name in diagnostics and the place that
 // secret files are relative to.
 std::expected<Loaded, std::vector<Diagnostic>> load_text(std::string_view text,

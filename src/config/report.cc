@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace culvert::config {
@@ -22,9 +23,14 @@ void Report::add(std::vector<Diagnostic>& to, Position at, std::string message,
   to.push_back({file_, at.line, at.column, std::move(message), std::move(suggestion)});
 }
 
+void Report::append(Report&& other) {
+  std::ranges::move(other.errors_, std::back_inserter(errors_));
+  std::ranges::move(other.warnings_, std::back_inserter(warnings_));
+}
+
 std::vector<Diagnostic> Report::sorted(std::vector<Diagnostic> diagnostics) {
   std::ranges::sort(diagnostics, {}, [](const Diagnostic& diagnostic) {
-    return std::tie(diagnostic.line, diagnostic.column, diagnostic.message);
+    return std::tie(diagnostic.file, diagnostic.line, diagnostic.column, diagnostic.message);
   });
   return diagnostics;
 }

@@ -23,6 +23,8 @@ class Report {
   void warning(Position at, std::string message, std::string suggestion = {}) {
     add(warnings_, at, std::move(message), std::move(suggestion));
   }
+  // Of another file, which this one names.
+  void append(Report&& other);
   bool has_errors() const { return !errors_.empty(); }
   const std::string& file() const { return file_; }
   // In the order of the file.

@@ -4,6 +4,7 @@
 
 #include "config/file.h"
 #include "crypto/openssl_provider.h"
+#include "crypto/pem.h"
 #include "pki/certificate_file.h"
 
 namespace culvert::config {
@@ -67,12 +68,15 @@ SecretBytes read_secret(TableReader& table, const Member& member, std::string_vi
 }
 
 std::vector<CertificateData> read_certificates(const LocatedText& name, Report& report) {
-  const auto file = read_file(beside(report.file(), name.value), limits::kMaxPemSize);
+  const bool is_text = is_pem(as_bytes(name.value));
+  std::expected<FileContents, std::string> file;
+  if (!is_text) file = read_file(beside(report.file(), name.value), limits::kMaxPemSize);
   if (!file) {
     report.error(name.at, file.error());
     return {};
   }
-  const auto certificates = pki::certificates_in(file->octets.view());
+  const auto certificates =
+      pki::certificates_in(is_text ? as_bytes(name.value) : file->octets.view());
   const auto provider = make_openssl_provider();
   std::vector<CertificateData> data;
   for (const Bytes& der : certificates.value_or(std::vector<Bytes>{})) {
@@ -80,8 +84,10 @@ std::vector<CertificateData> read_certificates(const LocatedText& name, Report& 
     data.push_back({std::make_shared<const Bytes>(der)});
   }
   if (data.empty() || data.size() != certificates->size()) {
-    report.error(name.at, fmt::format("{} is not a file of X.509 certificates, PEM or DER",
-                                      in_quotes(name.value)));
+    report.error(name.at, is_text
+                              ? "the PEM text has something that is no X.509 certificate"
+                              : fmt::format("{} is not a file of X.509 certificates, PEM or DER",
+                                            in_quotes(name.value)));
     return {};
   }
   return data;

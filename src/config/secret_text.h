@@ -9,7 +9,7 @@ namespace culvert::config {
 // report.
 SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
                         const TunnelContext& context);
-// The certificates of a file, in its order; empty after a report.
+// The certificates of a file, or of PEM in place of its name, in order; empty after a report.
 std::vector<CertificateData> read_certificates(const LocatedText& name, Report& report);
 
 }  // namespace culvert::config

@@ -100,7 +100,8 @@ void read_children(TableReader& table, Keep keep, Tunnel& tunnel) {
 
 void read_peer(TableReader& table, ConnectionConfig& config) {
   config.remote_addrs = read_addresses(table, "peer");
-  if (!table.any("peer"))
+  // Users who log in may be anywhere.
+  if (!table.any("peer") && !table.any("eap"))
     table.report().error(table.at(), fmt::format("{} has no 'peer'", table.name()),
                          "add peer = \"ADDRESS\", or peer = \"any\" to accept every address");
   if (const auto port = table.integer("peer_port", 1, 65'535))

@@ -402,7 +402,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Daemon::event_counts() const 
 
 std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   if (options_.config.empty()) return std::vector<std::string>();
-  auto loaded = config::load(options_.config);
+  auto loaded = config::load(options_.config, options_.overrides);
   if (!loaded) return std::unexpected(joined(loaded.error()));
   for (const auto& warning : loaded->warnings)
     log_.write(trace::Level::warning, warning.to_string());

@@ -34,6 +34,7 @@ struct DaemonOptions {
   std::string config;  // of the TOML file; empty: there is none
   vici::Address vici;
   std::string state_dir;
+  config::Overrides overrides;
 };
 
 class Daemon : public control::Backend {

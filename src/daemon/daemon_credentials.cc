@@ -1,6 +1,6 @@
 // What the daemon knows by certificates and private keys: parsed here, told to the shard; private
 // keys go to the signing process.
-#include <algorithm>
+#include <unordered_set>
 
 #include "daemon/daemon.h"
 
@@ -54,9 +54,10 @@ std::expected<void, std::string> Daemon::load_credentials(const config::Loaded& 
 }
 
 void Daemon::load_users(const config::Loaded& loaded) {
+  std::unordered_set<std::string_view> known;
+  for (const eap::User& user : loaded.users) known.insert(user.name);
   for (const eap::User& user : loaded_.users)
-    if (std::ranges::find(loaded.users, user.name, &eap::User::name) == loaded.users.end())
-      execute(UnloadUser{user.name}, {});
+    if (!known.contains(user.name)) execute(UnloadUser{user.name}, {});
   for (const eap::User& user : loaded.users)
     execute(
         LoadUser{{user.name, eap::clone(user.password), user.enabled, user.expires, user.group}},

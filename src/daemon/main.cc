@@ -23,6 +23,7 @@ struct Arguments {
   std::string vici = kDefaultVici;
   std::string state_dir = kDefaultState;
   std::string log_level;
+  config::Overrides overrides;
   bool config_given = false;
   bool check = false;
 };
@@ -39,7 +40,7 @@ bool has_file(const Arguments& arguments) {
 
 std::optional<config::Loaded> load(const Arguments& arguments) {
   if (!has_file(arguments)) return config::Loaded{};
-  auto loaded = config::load(arguments.config);
+  auto loaded = config::load(arguments.config, arguments.overrides);
   if (!loaded) {
     for (const auto& diagnostic : loaded.error())
       fmt::print(stderr, "{}\n", diagnostic.to_string());
@@ -66,14 +67,22 @@ int serve(const Arguments& arguments, config::Loaded&& loaded, signer::Socket si
   log.configure(level.value_or(trace::Level::info), loaded.settings.log_format == "json");
   std::signal(SIGPIPE, SIG_IGN);
   make_socket_directory(*address);
-  auto daemon = Daemon::start(
-      {has_file(arguments) ? arguments.config : std::string{}, *address, arguments.state_dir},
-      std::move(loaded), log, std::move(signer));
+  auto daemon = Daemon::start({has_file(arguments) ? arguments.config : std::string{}, *address,
+                               arguments.state_dir, arguments.overrides},
+                              std::move(loaded), log, std::move(signer));
   if (!daemon) return fail(daemon.error());
   (*daemon)->run();
   daemon->reset();
   log.write(trace::Level::info, "stopped");
   return 0;
+}
+
+void add_overrides(CLI::App& app, config::Overrides& overrides) {
+  app.add_option("--users", overrides.users, "one more file of users");
+  app.add_option("--device", overrides.device, "name of the network device");
+  app.add_option("--ike-port", overrides.ike_port, "UDP port of IKE")->check(CLI::Range(1, 65'535));
+  app.add_option("--nat-t-port", overrides.nat_t_port, "UDP port of IKE and ESP behind a NAT")
+      ->check(CLI::Range(1, 65'535));
 }
 
 int run(int argc, char** argv) {
@@ -86,6 +95,7 @@ int run(int argc, char** argv) {
   app.add_flag("--check", arguments.check, "check the configuration and exit");
   app.add_option("--log-level", arguments.log_level, "error, warning, info, debug or trace")
       ->check(CLI::IsMember({"error", "warning", "info", "debug", "trace"}));
+  add_overrides(app, arguments.overrides);
   CLI11_PARSE(app, argc, argv);
   arguments.config_given = config->count() > 0;
   // Before there is any secret that it would inherit.
