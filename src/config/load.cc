@@ -14,6 +14,7 @@
 #include "config/file.h"
 #include "config/overlaps.h"
 #include "config/pool.h"
+#include "config/radius.h"
 #include "config/secrets.h"
 #include "config/tunnel.h"
 #include "config/users.h"

@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
-#include "config/radius.h"
+#include "config/radius_service.h"
 #include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"

@@ -5,6 +5,7 @@
 #include "config/file.h"
 #include "crypto/openssl_provider.h"
 #include "crypto/pem.h"
+#include "pki/certificate.h"
 #include "pki/certificate_file.h"
 
 namespace culvert::config {

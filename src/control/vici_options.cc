@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/limits.h"
 #include "control/vici_values.h"
 #include "crypto/signature.h"
 #include "eap/packet.h"

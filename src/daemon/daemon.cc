@@ -103,6 +103,7 @@ Daemon::~Daemon() {
   server_.close();
   notices_.reset();
   network_.reset();
+  addresses_.reset();  // its device may be the plane's
   plane_.reset();  // its workers must not find a mailbox that has gone
 }
 

@@ -35,8 +35,10 @@ void add(wire::Configuration& to, ConfigAttribute type, Bytes value) {
 
 // RFC 7296, 3.15.1: an IPv6 address is followed by the length of its prefix.
 Bytes address_octets(const IpAddress& address) {
-  Bytes octets = to_bytes(address.bytes());
-  if (address.is_v6()) octets.push_back(kHostPrefix);
+  Bytes octets;
+  Writer writer(octets);
+  writer.bytes(address.bytes());
+  if (address.is_v6()) writer.u8(kHostPrefix);
   return octets;
 }
 

@@ -35,7 +35,7 @@ Statement prepare(sqlite3* database, const char* text) {
   return Statement(statement);
 }
 
-bool run(sqlite3* database, const std::string& text) {
+bool execute(sqlite3* database, const std::string& text) {
   return sqlite3_exec(database, text.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
 }
 
@@ -73,10 +73,10 @@ bool read_records(sqlite3* database, std::vector<LeaseRecord>& to) {
 }
 
 bool make_schema(sqlite3* database) {
-  return run(database, "BEGIN") && run(database, kSchema) &&
-         run(database, fmt::format("PRAGMA application_id = {}", kApplication)) &&
-         run(database, fmt::format("PRAGMA user_version = {}", kVersion)) &&
-         run(database, "COMMIT");
+  return execute(database, "BEGIN") && execute(database, kSchema) &&
+         execute(database, fmt::format("PRAGMA application_id = {}", kApplication)) &&
+         execute(database, fmt::format("PRAGMA user_version = {}", kVersion)) &&
+         execute(database, "COMMIT");
 }
 
 void set_aside(const std::string& path) {
@@ -129,7 +129,7 @@ std::expected<LeaseStore::Database, std::string> LeaseStore::open() {
   if (number_of(raw, "PRAGMA application_id") != kApplication ||
       number_of(raw, "PRAGMA user_version") != kVersion)
     return std::unexpected("it is not a file of leases of this version");
-  if (!run(raw, "PRAGMA journal_mode = WAL") || !run(raw, "PRAGMA synchronous = NORMAL"))
+  if (!execute(raw, "PRAGMA journal_mode = WAL") || !execute(raw, "PRAGMA synchronous = NORMAL"))
     return failed();
   if (!read_records(raw, records_)) return std::unexpected("it does not hold what it should");
   return database;
@@ -145,7 +145,7 @@ void LeaseStore::write(const std::vector<LeaseRecord>& records) {
 }
 
 bool LeaseStore::put(const Records& records) {
-  if (!io::run(database_.get(), "BEGIN")) return false;
+  if (!execute(database_.get(), "BEGIN")) return false;
   bool done = true;
   {
     const Statement statement = prepare(database_.get(), kPut);
@@ -159,8 +159,8 @@ bool LeaseStore::put(const Records& records) {
       sqlite3_reset(statement.get());
     }
   }
-  if (done && io::run(database_.get(), "COMMIT")) return true;
-  io::run(database_.get(), "ROLLBACK");
+  if (done && execute(database_.get(), "COMMIT")) return true;
+  execute(database_.get(), "ROLLBACK");
   return false;
 }
 

@@ -455,6 +455,12 @@ void Shard::Impl::install_trap(const ConnectionRef& connection, const ChildConfi
   InstallPolicy policy;
   policy.policy = new_policy_id();
   policy.local_ts = resolve(child.local, host_of(connection->local_addrs));
+  // Which address we are going to have is not known: any of its family.
+  if (!connection->vips.empty()) policy.local_ts.clear();
+  for (const IpAddress& vip : connection->vips)
+    for (const TrafficSelector& one : resolve(child.local, IpAddress::any(vip.family())))
+      if (std::ranges::find(policy.local_ts, one) == policy.local_ts.end())
+        policy.local_ts.push_back(one);
   policy.remote_ts = resolve(child.remote, host_of(connection->remote_addrs));
   policy.mode = child.mode;
   policy.priority = child.priority ? child.priority : kTrapPriority;

@@ -106,7 +106,7 @@ class NoNatsAsInitiator : public NoNats {
   }
   void answer_paths() {
     for (const FindPaths& question : std::exchange(peer.victim().path_questions, {}))
-      peer.victim().shard->complete(question.job, {{peer.victim().address, peer.address}},
+      peer.victim().shard->complete(question.job, FoundPaths{{peer.victim().address, peer.address}},
                                     peer.pair.now);
     peer.pair.run();
   }

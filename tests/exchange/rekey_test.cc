@@ -161,7 +161,7 @@ void perform(Act act, Gateway& gateway, TimePoint now) {
 // Routing offers the one address there is.
 void answer_path_questions(Pair& pair) {
   for (const FindPaths& question : std::exchange(pair.a.path_questions, {}))
-    pair.a.shard->complete(question.job, {{pair.a.address, pair.b.address}}, pair.now);
+    pair.a.shard->complete(question.job, FoundPaths{{pair.a.address, pair.b.address}}, pair.now);
 }
 
 void set_up(Pair& pair, bool a_moves) {

@@ -101,7 +101,8 @@ class Client(unittest.TestCase):
         self.assertIn("10.9.0.1", pair.culvert.culvert("status").stdout)
         self.assertIn("10.9.0.1", pair.ns_culvert.run(["ip", "address"]).stdout)
         # The route leads there with the address as its source.
-        self.assertIn("src 10.9.0.1", pair.ns_culvert.run(["ip", "route", "get", CHARON.host]).stdout)
+        route = pair.ns_culvert.run(["ip", "route", "get", CHARON.host]).stdout
+        self.assertIn("src 10.9.0.1", route)
         self.assertTrue(pair.ns_culvert.ping(CHARON.host))
         pair.culvert.swanctl("--rekey", "--ike", "site", "--reauth")
         harness.wait_for(lambda: "local-vips=[10.9.0.1]" in
