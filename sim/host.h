@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "pki/certificate.h"
 #include "shard/shard.h"
 #include "sim/network.h"
 #include "sim/plane.h"
 #include "sim/toy_provider.h"
+#include "sim/up_downs.h"
 
 namespace culvert::sim {
 
@@ -36,6 +38,7 @@ struct HostSetup {
   ShardOptions options;
   TimePoint clock_start{};
   std::int64_t drift_ppm = 0;
+  PlaneKind plane = PlaneKind::userspace;
   Duration plane_delay{};  // per operation; nothing else happens on the host meanwhile
 };
 
@@ -43,6 +46,10 @@ struct StoredSecret {
   std::string id;
   Bytes secret;
   std::vector<Identity> owners;
+};
+
+struct StoredUser {
+  std::string name, password;
 };
 
 struct Host {
@@ -61,6 +68,9 @@ struct Host {
   // On disk.
   std::map<std::string, ConnectionRef> connections;
   std::vector<StoredSecret> secrets;
+  std::vector<StoredUser> users;
+  std::vector<pki::CertificateRef> authorities;
+  std::vector<pki::CertificateRef> certificates;  // of whose keys its signer has the private half
 
   // In memory; gone when the daemon dies.
   std::unique_ptr<ToyProvider> provider;
@@ -73,6 +83,7 @@ struct Host {
   std::optional<SadOp> held_back;        // a deliberate fault's
   std::set<std::uint32_t> refused_spis;  // by the data plane, as told
   std::set<std::pair<SaPairId, Direction>> refused_installs;
+  UpDowns up_downs;
   std::string next_label;  // of the next message, for the ladder
 
   // What must never leave in clear: children with a trap, and children that are up.

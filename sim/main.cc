@@ -1,5 +1,5 @@
-// sim SEED [--ladder] [--runs N] [--lifetimes] [--fault NAME]: simulated runs from a seed, with
-// their verdict.
+// sim SEED [--ladder] [--runs N] [--lifetimes | --endings] [--fault NAME]: simulated runs from a
+// seed, with their verdict.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -14,7 +14,7 @@ namespace {
 
 struct Arguments {
   std::uint64_t seed = 0, runs = 1;
-  bool ladder = false, lifetimes = false;
+  bool ladder = false, lifetimes = false, endings = false;
   const NamedFault* fault = nullptr;
 };
 
@@ -35,6 +35,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
       arguments.ladder = true;
     } else if (word == "--lifetimes") {
       arguments.lifetimes = true;
+    } else if (word == "--endings") {
+      arguments.endings = true;
     } else if (word == "--runs" && number(next)) {
       arguments.runs = *number(next);
       ++i;
@@ -55,11 +57,12 @@ int usage() {
   std::string names;
   for (const NamedFault& fault : deliberate_faults()) names += fmt::format(" {}", fault.name);
   fmt::print(stderr,
-             "usage: sim SEED [--ladder] [--runs N] [--lifetimes] [--fault NAME]\n"
+             "usage: sim SEED [--ladder] [--runs N] [--lifetimes | --endings] [--fault NAME]\n"
              "  runs the simulated world from SEED (then SEED+1 … for N runs) and checks it\n"
              "  --ladder  prints every message of a run\n"
              "  --lifetimes  each run is a tunnel's life on a link that loses, repeats and "
              "reorders\n"
+             "  --endings    each run is a tunnel that ends in many ways and has actions for that\n"
              "  --fault   breaks something on purpose:{}\n",
              names);
   return 2;
@@ -79,7 +82,8 @@ int run_all(const Arguments& arguments) {
   ToyHash traces;
   const auto start = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < arguments.runs; ++i) {
-    RunOptions options{arguments.seed + i, {}, arguments.ladder, arguments.lifetimes};
+    RunOptions options{
+        arguments.seed + i, {}, arguments.ladder, arguments.lifetimes, arguments.endings};
     if (arguments.fault) options.sabotage = arguments.fault->sabotage;
     const RunResult result = run(options);
     print(options.seed, result);

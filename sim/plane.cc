@@ -53,12 +53,27 @@ Result<> Plane::run(InstallSa&& op) {
   if (sas_.contains(key)) return fail(Fault::internal, Reason::invalid_argument);
   if (op.direction == Direction::in && !inbound_.emplace(op.spi, op.pair).second)
     return fail(Fault::internal, Reason::invalid_argument);
-  use_[key];
+  // Some are told earlier than others.
+  const Lifetime& life = op.lifetime;
+  const std::uint64_t spread = life.rand_packets == 0 ? 0 : op.spi % life.rand_packets;
+  use_[key].soft_packets = life.rekey_packets - std::min(life.rekey_packets, spread);
   sas_.emplace(key, std::move(op));
   return {};
 }
 
+bool Plane::is_used_up(SaPairId pair) const {
+  return used_up_.contains({pair, Direction::in}) || used_up_.contains({pair, Direction::out});
+}
+
+void Plane::erase(const SaKey& key) {
+  const auto at = sas_.find(key);
+  if (key.second == Direction::in) inbound_.erase(at->second.spi);
+  use_.erase(key);
+  sas_.erase(at);
+}
+
 Result<> Plane::run(UpdateSa&& op) {
+  if (is_used_up(op.pair)) return no_such_sa();
   bool any = false;
   for (const Direction direction : {Direction::in, Direction::out})
     if (const auto at = sas_.find({op.pair, direction}); at != sas_.end()) {
@@ -72,12 +87,10 @@ Result<> Plane::run(UpdateSa&& op) {
 }
 
 Result<> Plane::run(DeleteSa&& op) {
-  const auto at = sas_.find({op.pair, op.direction});
-  if (at == sas_.end()) return no_such_sa();
-  if (faults_.keep_deleted) return {};
-  if (op.direction == Direction::in) inbound_.erase(at->second.spi);
-  use_.erase(at->first);
-  sas_.erase(at);
+  const SaKey key{op.pair, op.direction};
+  if (used_up_.erase(key) > 0) return {};
+  if (!sas_.contains(key)) return no_such_sa();
+  if (!faults_.keep_deleted) erase(key);
   return {};
 }
 
@@ -132,10 +145,28 @@ bool Plane::count(const SaKey& key, TimePoint now) {
   use.last = now;
   const Lifetime& life = sas_.at(key).lifetime;
   ++use.packets;
+  if (use.soft_packets != 0 && use.packets >= use.soft_packets &&
+      !std::exchange(use.soft_told, true))
+    notices_.push_back(Expire{key.first, key.second, false});
   if (life.life_packets == 0 || use.packets < life.life_packets) return true;
-  if (!use.expired) notices_.push_back(Expire{key.first, key.second, true});
-  use.expired = true;
+  if (!std::exchange(use.expired, true) && !faults_.silent_expiry)
+    notices_.push_back(Expire{key.first, key.second, true});
   return use.packets == life.life_packets;
+}
+
+// The kernel is rid of an SA that is used up.
+void Plane::expire(const SaKey& key) {
+  if (kind_ == PlaneKind::userspace || !use_.at(key).expired) return;
+  erase(key);
+  used_up_.insert(key);
+}
+
+std::vector<SadNotice> Plane::audit() const {
+  std::vector<SadNotice> notices;
+  for (const auto& [key, use] : use_)
+    if (use.soft_told || use.expired) notices.push_back(Expire{key.first, key.second, use.expired});
+  for (const SaKey& key : used_up_) notices.push_back(Expire{key.first, key.second, true});
+  return notices;
 }
 
 Plane::Sending Plane::send(const InnerPacket& packet, TimePoint now) {
@@ -146,9 +177,10 @@ Plane::Sending Plane::send(const InnerPacket& packet, TimePoint now) {
   const auto [last, first_time] = last_acquire_.emplace(policy->policy, now);
   if (first_time || now - last->second >= kNoticeInterval) {
     last->second = now;
-    notices_.push_back(
-        Acquire{policy->policy, exactly(packet.source, packet.protocol, packet.source_port),
-                exactly(packet.destination, packet.protocol, packet.destination_port)});
+    if (!faults_.never_acquire)
+      notices_.push_back(
+          Acquire{policy->policy, exactly(packet.source, packet.protocol, packet.source_port),
+                  exactly(packet.destination, packet.protocol, packet.destination_port)});
   }
   return {faults_.clear_at_trap ? Fate::clear : Fate::trapped, {}, {}, {}};
 }
@@ -158,30 +190,46 @@ Plane::Sending Plane::send_through(SaPairId pair, const InnerPacket& packet, Tim
   const auto at = sas_.find(key);
   if (at == sas_.end() || !count(key, now)) return {Fate::dropped, {}, {}, {}};
   const InstallSa& sa = at->second;
-  return {Fate::sent, sa.local, sa.remote,
-          EspPacket{sa.spi, use_.at(key).packets, key_octets(sa.keys), sa.cipher, sa.udp_encap,
-                    packet}};
+  Sending sending{Fate::sent, sa.local, sa.remote,
+                  EspPacket{sa.spi, use_.at(key).packets, key_octets(sa.keys), sa.cipher,
+                            sa.udp_encap, packet}};
+  expire(key);
+  return sending;
 }
 
 std::optional<InnerPacket> Plane::receive(const EspPacket& packet, const Endpoint& from,
-                                          TimePoint now) {
+                                          const Endpoint& to, TimePoint now) {
   const auto pair = inbound_.find(packet.spi);
   if (pair == inbound_.end()) return std::nullopt;
   const SaKey key{pair->second, Direction::in};
-  InstallSa& sa = sas_.at(key);
+  const InstallSa& sa = sas_.at(key);
   if (key_octets(sa.keys) != packet.keys || sa.cipher != packet.cipher) return std::nullopt;
   Use& use = use_.at(key);
-  if (!use.seen.insert(packet.sequence).second || !count(key, now)) return std::nullopt;
+  if (!use.seen.insert(packet.sequence).second) return std::nullopt;
+  const bool counted = count(key, now);
+  InnerPacket inner = packet.inner;
+  if (sa.mode == Mode::transport) {
+    inner.source = from.address;
+    inner.destination = to.address;
+  }
+  const bool covered = faults_.skip_selector_check || covers(sa.remote_ts, sa.local_ts, inner);
+  if (counted) tell_of_use(sa, packet, from, now);
+  expire(key);
+  if (!counted || !covered) return std::nullopt;
+  return inner;
+}
+
+// The kernel tells of a packet that counts wherever it came from.
+void Plane::tell_of_use(const InstallSa& sa, const EspPacket& packet, const Endpoint& from,
+                        TimePoint now) {
+  Use& use = use_.at({sa.pair, Direction::in});
   const bool in_place = packet.udp_encap ? sa.remote == from : sa.remote.address == from.address;
   if (packet.udp_encap && !in_place) notices_.push_back(MappingChange{sa.pair, from});
-  if (in_place &&
+  if ((in_place || kind_ == PlaneKind::kernel) &&
       (use.last_activity == TimePoint::min() || now - use.last_activity >= kNoticeInterval)) {
     use.last_activity = now;
     notices_.push_back(Activity{sa.pair});
   }
-  if (!faults_.skip_selector_check && !covers(sa.remote_ts, sa.local_ts, packet.inner))
-    return std::nullopt;
-  return packet.inner;
 }
 
 }  // namespace culvert::sim

@@ -1,5 +1,6 @@
-// A model of a data plane: the SAD and SPD that a shard's operations make, and what they do to
-// inner packets. Keys are compared, not used.
+// A model of the two data planes: the SAD and SPD that a shard's operations make, and what they do
+// to inner packets. Keys are compared, not used. The kernel's plane differs from the userspace one
+// in what is done without asking: an SA that is used up is deleted, so that it can't move any more.
 #pragma once
 
 #include <map>
@@ -37,13 +38,20 @@ struct PlaneFaults {
   bool skip_selector_check = false;  // inbound packets may have any addresses
   bool keep_deleted = false;         // DeleteSa does nothing
   bool clear_at_trap = false;        // a packet that meets a trap leaves in clear
+  bool never_acquire = false;        // nobody is told of a packet at a trap
+  bool silent_expiry = false;        // SAs that are used up go without a word
 };
+
+enum class PlaneKind : std::uint8_t { userspace, kernel };
 
 class Plane {
  public:
-  explicit Plane(PlaneFaults faults) : faults_(faults) {}
+  explicit Plane(PlaneFaults faults, PlaneKind kind = PlaneKind::userspace)
+      : faults_(faults), kind_(kind) {}
 
   Result<> apply(SadOp&& op);
+  // Whether one of its SAs was deleted because it is used up, and the shard has not deleted it yet.
+  bool is_used_up(SaPairId pair) const;
 
   enum class Fate : std::uint8_t { clear, trapped, dropped, sent };
   struct Sending {
@@ -54,10 +62,14 @@ class Plane {
   Sending send(const InnerPacket& packet, TimePoint now);
   // As a compromised host would: through a given pair, whatever the selectors say.
   Sending send_through(SaPairId pair, const InnerPacket& packet, TimePoint now);
-  // The inner packet if everything about it is right. `to` and `from` are the outer addresses.
-  std::optional<InnerPacket> receive(const EspPacket& packet, const Endpoint& from, TimePoint now);
+  // The inner packet if everything about it is right, between these outer addresses. In transport
+  // mode they are its own, whatever they were before a NAT.
+  std::optional<InnerPacket> receive(const EspPacket& packet, const Endpoint& from,
+                                     const Endpoint& to, TimePoint now);
   TimePoint last_use(SaPairId pair) const;  // in either direction; min: never
   std::vector<SadNotice> take_notices() { return std::exchange(notices_, {}); }
+  // After notices were lost: which SAs have reached a limit, told before or not.
+  std::vector<SadNotice> audit() const;
 
   using SaKey = std::pair<SaPairId, Direction>;
   const std::map<SaKey, InstallSa>& sas() const { return sas_; }
@@ -70,7 +82,8 @@ class Plane {
     std::set<std::uint64_t> seen;
     TimePoint last = TimePoint::min();           // packet
     TimePoint last_activity = TimePoint::min();  // notice
-    bool expired = false;
+    std::uint64_t soft_packets = 0;              // zero: unlimited
+    bool soft_told = false, expired = false;
   };
   Result<> run(InstallSa&& op);
   Result<> run(UpdateSa&& op);
@@ -81,10 +94,16 @@ class Plane {
   const InstallPolicy* lookup(const InnerPacket& packet) const;
   // False when the SA's hard limit is reached.
   bool count(const SaKey& key, TimePoint now);
+  void expire(const SaKey& key);
+  void tell_of_use(const InstallSa& sa, const EspPacket& packet, const Endpoint& from,
+                   TimePoint now);
+  void erase(const SaKey& key);
 
   PlaneFaults faults_;
+  PlaneKind kind_;
   std::map<SaKey, InstallSa> sas_;
   std::map<SaKey, Use> use_;
+  std::set<SaKey> used_up_;  // the kernel has deleted them
   std::map<std::uint32_t, SaPairId> inbound_;
   std::map<PolicyId, InstallPolicy> policies_;
   std::map<PolicyId, TimePoint> last_acquire_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/endings.h"
 #include "sim/topology.h"
 #include "sim/verdict.h"
 
@@ -43,7 +44,11 @@ class Scenario {
   void expect_delivery();
   void end();
   void expect_empty();
-  InnerPacket packet(const TunnelChild& child, int from);
+  // Whatever is up was said to be, and nothing else.
+  void expect_announced();
+  InnerPacket packet(const Tunnel& tunnel, const TunnelChild& child, int from) {
+    return packet_for(world_, tunnel, child, from, ++next_packet_);
+  }
   const TunnelChild& any_child(const Tunnel& tunnel) {
     return tunnel.children[random_.below(tunnel.children.size())];
   }
@@ -57,7 +62,9 @@ class Scenario {
 };
 
 void Scenario::start() {
-  topology_ = options_.lifetime ? draw_one_tunnel(world_, random_) : draw_topology(world_, random_);
+  topology_ = options_.lifetime  ? draw_one_tunnel(world_, random_)
+              : options_.endings ? draw_ending_tunnel(world_, random_)
+                                 : draw_topology(world_, random_);
   for (std::size_t host = 0; host < world_.hosts().size(); ++host)
     world_.after(random_.between(0s, 3s), [this, host] { world_.boot(host); });
 }
@@ -75,12 +82,17 @@ void Scenario::draw_weather() {
   if (random_.percent(30)) adversary.replay = random_.between(20, 300);
   if (random_.percent(30)) adversary.truncate = random_.between(20, 200);
   if (random_.percent(30)) adversary.flip = random_.between(20, 300);
-  // A spoofed IKE_SA_INIT looks like one through a NAT, which AH would not survive.
-  if (!topology_.ah && random_.percent(20)) adversary.spoof = random_.between(20, 200);
+  // A spoofed IKE_SA_INIT looks like one through a NAT: AH does not survive that, and the selectors
+  // of transport mode would have the false address.
+  if (!topology_.ah && !topology_.transport && random_.percent(20))
+    adversary.spoof = random_.between(20, 200);
   if (random_.percent(20)) adversary.forge = random_.between(20, 200);
   if (random_.percent(15)) world_.refuse_installs = random_.between(10, 300);
   if (random_.percent(30)) world_.resolve_failures = random_.between(50, 500);
   world_.resolve_delay = random_.between(1ms, 3s);
+  if (random_.percent(20)) world_.lose_notices = random_.between(20, 300);
+  world_.kernel_delay = random_.between(1ms, 300ms);
+  world_.signing_delay = random_.between(1ms, 3s);
 }
 
 void Scenario::fault_phase() {
@@ -205,6 +217,7 @@ void Scenario::break_something() {
 
 // A host changes its address, sometimes to one behind a NAT, or comes home.
 void Scenario::roam(std::size_t index) {
+  if (topology_.transport) return;  // RFC 4555, 1.2: MOBIKE is for tunnel mode
   Host& host = world_.hosts()[index];
   if (!host.home && world_.network().nat_of(index)) return;  // it lives behind one
   if (host.home && random_.percent(30)) return world_.roam(index, *host.home, {});
@@ -241,17 +254,13 @@ void Scenario::break_host(std::size_t host) {
 
 // ---- traffic ----
 
-InnerPacket Scenario::packet(const TunnelChild& child, int from) {
-  return {++next_packet_, child.inner[from], child.inner[1 - from], 17, 4'000, 4'001};
-}
-
 void Scenario::traffic() {
   if (topology_.tunnels.empty()) return;
   const Tunnel& tunnel = random_.pick(topology_.tunnels);
   const TunnelChild& child = any_child(tunnel);
   for (auto burst = random_.between(1, 8); burst > 0; --burst) {
     const int from = static_cast<int>(random_.below(2));
-    world_.send_inner(tunnel.sides[from].host, packet(child, from));
+    world_.send_inner(tunnel.sides[from].host, packet(tunnel, child, from));
   }
 }
 
@@ -268,7 +277,7 @@ void Scenario::heal() {
   world_.network().heal();
   for (const Host& host : world_.hosts())
     if (host.home) world_.roam(host.index, IpAddress(*host.home), {});
-  world_.refuse_installs = world_.resolve_failures = 0;
+  world_.refuse_installs = world_.resolve_failures = world_.lose_notices = 0;
   world_.resolve_delay = 1ms;
   world_.run_until(world_.now() + 46s);  // shutdowns and restarts that are under way
   for (Tunnel& tunnel : topology_.tunnels)
@@ -353,7 +362,7 @@ void Scenario::expect_delivery() {
   for (int round = 0; round < 6; ++round)
     for (Wanted& one : wanted) {
       if (one.arrived) continue;
-      const InnerPacket sent = packet(*one.child, one.from);
+      const InnerPacket sent = packet(*one.tunnel, *one.child, one.from);
       world_.send_inner(one.tunnel->sides[one.from].host, sent);
       world_.run_until(world_.now() + 2s);
       one.arrived = world_.was_delivered(sent.id);
@@ -394,10 +403,22 @@ void Scenario::expect_empty() {
   world_.checkers().all_commands_done();
 }
 
+void Scenario::expect_announced() {
+  for (const Host& host : world_.hosts()) {
+    if (!host.alive()) continue;
+    const auto listed = host.shard->list_sas(host.clock.local(world_.now()));
+    for (const std::string& text : host.up_downs.differences(listed))
+      world_.checkers().report("up-down", fmt::format("{}: {}", host.setup.name, text));
+  }
+}
+
 RunResult Scenario::run() {
   start();
   if (options_.lifetime) {
     lifetime();
+  } else if (options_.endings) {
+    world_.run_until(world_.now() + 5s);
+    run_endings(world_, random_, topology_);
   } else {
     draw_weather();
     fault_phase();
@@ -405,11 +426,13 @@ RunResult Scenario::run() {
   heal();
   rest();
   expect_agreement();
+  expect_announced();
   expect_no_duplicates();
   expect_kept_up();
   expect_delivery();
   end();
   expect_empty();
+  expect_announced();
   result_.trace_hash = world_.trace_hash();
   result_.violations = world_.checkers().violations();
   result_.hosts = world_.hosts().size();
@@ -432,6 +455,13 @@ const std::vector<NamedFault>& deliberate_faults() {
       {"announce-before-install", "announced-before-installed", {.announce_first = true}},
       {"skip-selector-check", "out-of-selectors", {.plane = {.skip_selector_check = true}}},
       {"keep-deleted-sas", "leak", {.plane = {.keep_deleted = true}}},
+      {"accept-any-signature", "mismatch-accepted", {.crypto = {.accept_any_signature = true}}},
+      {"never-acquire", "trap", {.plane = {.never_acquire = true}}},
+      {"silent-expiry", "sad-agreement", {.plane = {.silent_expiry = true}}},
+      {"ignore-dpd-action", "dpd-action", {.ignore_actions = true}},
+      {"ignore-close-action", "close-action", {.ignore_actions = true}},
+      {"ignore-inactivity", "inactivity", {.ignore_actions = true}},
+      {"lose-downs", "up-down", {.lose_downs = true}},
       {"clear-at-trap", "clear-text", {.plane = {.clear_at_trap = true}}},
   };
   return kFaults;

@@ -25,6 +25,8 @@ struct RunOptions {
   // One kept tunnel through many rekeys, while a fifth of all packets is lost, another comes twice,
   // another late.
   bool lifetime = false;
+  // One tunnel that ends in many ways, which its actions answer.
+  bool endings = false;
 };
 
 struct RunResult {

@@ -17,7 +17,8 @@ enum class Mismatch : std::uint8_t {
 
 struct TunnelChild {
   std::string name;
-  IpAddress inner[2];  // one address behind each side that the selectors cover
+  IpAddress inner[2];      // one address behind each side that the selectors cover
+  std::uint16_t port = 0;  // of transport mode, whose addresses are the hosts' own; else zero
 };
 
 struct TunnelSide {
@@ -45,6 +46,7 @@ struct Tunnel {
 struct Topology {
   std::vector<Tunnel> tunnels;
   bool ah = false;
+  bool transport = false;  // the selectors are the hosts' own addresses
   Duration longest_dpd{};
   Duration longest_retransmission{};
 };
@@ -53,5 +55,10 @@ struct Topology {
 Topology draw_topology(World& world, Random& random);
 // Two hosts and one tunnel that is kept up and rekeyed often.
 Topology draw_one_tunnel(World& world, Random& random);
+// Two hosts and one tunnel that ends in many ways and has actions for that.
+Topology draw_ending_tunnel(World& world, Random& random);
+// A packet for the child from one of its sides. Its id is the caller's.
+InnerPacket packet_for(World& world, const Tunnel& tunnel, const TunnelChild& child, int from,
+                       std::uint64_t id);
 
 }  // namespace culvert::sim

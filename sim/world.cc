@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "sim/credentials.h"
+
 namespace culvert::sim {
 namespace {
 
@@ -60,14 +62,24 @@ void World::boot(std::size_t index) {
   host.provider = std::make_unique<ToyProvider>(random_.next(), sabotage_.crypto);
   host.provider->on_seal = [this](const ToyProvider::Sealed& sealed) { checkers_.sealed(sealed); };
   host.shard = std::make_unique<Shard>(host.setup.options, *host.provider);
-  host.plane = Plane(sabotage_.plane);
+  host.plane = Plane(sabotage_.plane, host.setup.plane);
+  host.up_downs = {};
   host.busy_until = now_;
   host.wake_at = kNever;
   command(index, NetworkChanged{{host.setup.address}});
+  command(index, SetDate{kFirstDay + now_.time_since_epoch()});
+  for (const pki::CertificateRef& one : host.authorities)
+    command(index, LoadCertificate{one, true});
+  for (const pki::CertificateRef& one : host.certificates) {
+    command(index, LoadCertificate{one, false});
+    command(index, LoadKey{one->key});
+  }
+  for (const StoredUser& one : host.users)
+    command(index, LoadUser{{one.name, eap::ClearPassword{SecretBytes(as_bytes(one.password))}}});
   for (const StoredSecret& stored : host.secrets)
     command(index, LoadSecret{{stored.id, SecretBytes(ByteView(stored.secret)), stored.owners}});
   for (const auto& [name, connection] : host.connections)
-    command(index, LoadConnection{connection});
+    command(index, LoadConnection{as_loaded(connection)});
 }
 
 void World::crash(std::size_t index) {
@@ -108,7 +120,18 @@ CommandId World::next_command(std::size_t index) {
 
 void World::load(std::size_t index, const ConnectionRef& connection) {
   hosts_[index].connections[connection->name] = connection;
-  command(index, LoadConnection{connection});
+  command(index, LoadConnection{as_loaded(connection)});
+}
+
+ConnectionRef World::as_loaded(const ConnectionRef& connection) const {
+  if (!sabotage_.ignore_actions) return connection;
+  auto other = std::make_shared<ConnectionConfig>(*connection);
+  for (ChildConfig& child : other->children) {
+    child.dpd_action = DpdAction::clear;
+    child.close_action = CloseAction::none;
+    child.inactivity = {};
+  }
+  return other;
 }
 
 void World::give(std::size_t index, const std::shared_ptr<Command>& command) {
@@ -201,8 +224,8 @@ void World::receive_message(Host& host, const Frame& frame) {
 }
 
 void World::receive_esp(Host& host, const Frame& frame) {
-  const auto inner =
-      host.plane.receive(std::get<EspPacket>(frame.body), frame.from, host.clock.local(now_));
+  const auto inner = host.plane.receive(std::get<EspPacket>(frame.body), frame.from, frame.to,
+                                        host.clock.local(now_));
   if (inner) {
     const bool allowed = std::ranges::any_of(host.allowed, [&](const Host::Flow& flow) {
       return covers(flow.remote, flow.local, *inner);
@@ -214,9 +237,30 @@ void World::receive_esp(Host& host, const Frame& frame) {
   pass_notices(host);
 }
 
+// The kernel's come late, and may be lost where there are many: then the SAD is looked at.
 void World::pass_notices(Host& host) {
-  for (const SadNotice& notice : host.plane.take_notices())
-    host.shard->notice(notice, host.clock.local(now_));
+  auto notices = host.plane.take_notices();
+  if (notices.empty()) return;
+  if (host.setup.plane == PlaneKind::kernel && lose_notices > 0 && random_.per_mille(lose_notices))
+    return later(host, 1s, [this](Host& one) { tell(one, one.plane.audit()); });
+  answer(host, [this, notices = std::move(notices)](Host& one) mutable {
+    tell(one, std::move(notices));
+  });
+}
+
+void World::tell(Host& host, std::vector<SadNotice>&& notices) {
+  for (const SadNotice& notice : notices) host.shard->notice(notice, host.clock.local(now_));
+}
+
+void World::later(Host& host, Duration delay, Input action) {
+  after(delay, [this, index = host.index, life = host.life, action = std::move(action)]() mutable {
+    if (hosts_[index].life == life) input(index, std::move(action));
+  });
+}
+
+void World::answer(Host& host, Input action) {
+  if (host.setup.plane == PlaneKind::userspace) return action(host);
+  later(host, random_.between(0ms, kernel_delay), std::move(action));
 }
 
 // ---- inner packets ----

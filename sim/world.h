@@ -16,6 +16,8 @@ struct Sabotage {
   ToyFaults crypto;
   PlaneFaults plane;
   bool reuse_message_id = false;
+  bool ignore_actions = false;  // what is configured for the end of a CHILD SA is left out
+  bool lose_downs = false;      // nobody is told when a CHILD SA goes down
   bool announce_first = false;  // the inbound SA is installed after the response that names it
 };
 
@@ -59,6 +61,12 @@ class World {
 
   // Chance in thousand that the data plane refuses to install an SA.
   std::uint64_t refuse_installs = 0;
+  // Chance in thousand that notices of the kernel's are lost; what they said is found out later.
+  std::uint64_t lose_notices = 0;
+  // How long the kernel's notices, refusals and answers take, at most.
+  Duration kernel_delay{};
+  // How long a signature takes, at most.
+  Duration signing_delay{};
   // How the resolver behaves.
   Duration resolve_delay = 1ms;
   std::uint64_t resolve_failures = 0;  // in thousand
@@ -87,7 +95,7 @@ class World {
   void perform(Host& host, trace::Event&& event);
   void perform(Host& host, CommandDone&& done);
   void perform(Host& host, UpDown&& change);
-  void perform(Host&, SaNews&&) {}
+  void perform(Host& host, SaNews&& news);
   void perform(Host& host, ResolvePeer&& question);
   void perform(Host& host, AskLastUse&& question);
   void perform(Host& host, FindPaths&& question);
@@ -103,6 +111,11 @@ class World {
   void perform(Host&, SessionEnded&&) {}
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
+  void refuse(Host& host, SadRefusal&& refusal);
+  // Gives the input now, or for the kernel's plane after a while.
+  void answer(Host& host, Input action);
+  void later(Host& host, Duration delay, Input action);
+  ConnectionRef as_loaded(const ConnectionRef& connection) const;
   void arm(Host& host, TimePoint local_deadline);
   void send_frame(Host& host, Frame&& frame);
   void schedule(std::vector<Network::Arrival>&& arrivals);
@@ -111,6 +124,7 @@ class World {
   void receive_esp(Host& host, const Frame& frame);
   void finish_sending(Host& host, Plane::Sending&& sending, const InnerPacket& packet);
   void pass_notices(Host& host);
+  void tell(Host& host, std::vector<SadNotice>&& notices);
   bool is_covered(const Host& host, const InnerPacket& packet) const;
   void note(Step::Kind kind, const Host& host, std::size_t peer, std::string text);
   std::size_t peer_at(const Host& host, const Endpoint& outside) const;

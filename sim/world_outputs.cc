@@ -90,8 +90,7 @@ void World::perform(Host& host, SadOp&& operation) {
   if (install && refuse_installs > 0 && random_.per_mille(refuse_installs)) {
     if (install->direction == Direction::in) host.refused_spis.insert(install->spi);
     host.refused_installs.emplace(install->pair, install->direction);
-    return host.shard->refused({install->pair, {}, "the plane has no room"},
-                               host.clock.local(now_));
+    return refuse(host, {install->pair, {}, "the plane has no room"});
   }
   if (install && sabotage_.announce_first && install->direction == Direction::in) {
     host.held_back = std::move(operation);
@@ -100,16 +99,25 @@ void World::perform(Host& host, SadOp&& operation) {
   apply(host, std::move(operation));
 }
 
+void World::refuse(Host& host, SadRefusal&& refusal) {
+  answer(host, [this, refusal = std::move(refusal)](Host& one) mutable {
+    one.shard->refused(std::move(refusal), one.clock.local(now_));
+  });
+}
+
 void World::apply(Host& host, SadOp&& operation) {
   const std::string_view name = name_of(operation);
   if (const auto* removal = std::get_if<DeleteSa>(&operation))
     if (host.refused_installs.erase({removal->pair, removal->direction}) > 0) return;
-  if (const auto* update = std::get_if<UpdateSa>(&operation))
+  if (const auto* update = std::get_if<UpdateSa>(&operation)) {
     if (host.refused_installs.contains({update->pair, Direction::in}) ||
         host.refused_installs.contains({update->pair, Direction::out})) {
       std::ignore = host.plane.apply(std::move(operation));  // what there is of the pair moves
       return;
     }
+    if (host.plane.is_used_up(update->pair))
+      return refuse(host, {update->pair, {}, "the kernel no longer has an SA that moved"});
+  }
   if (auto done = host.plane.apply(std::move(operation)); !done)
     checkers_.operation_failed(done.error(), name);
 }
@@ -132,6 +140,8 @@ void World::perform(Host& host, CommandDone&& done) {
 
 void World::perform(Host& host, UpDown&& change) {
   trace(host.index, static_cast<std::uint64_t>(change.up), change.sa.children.size());
+  if (!(sabotage_.lose_downs && change.child && !change.up))
+    host.up_downs.changed(change, checkers_);
   if (!change.child) return;
   const ChildSaStatus& child = change.sa.children.at(*change.child);
   if (change.up)
@@ -139,6 +149,8 @@ void World::perform(Host& host, UpDown&& change) {
   else
     host.up.erase(child.reqid);
 }
+
+void World::perform(Host& host, SaNews&& news) { host.up_downs.changed(news); }
 
 // A host name is the name of a host here; an address pattern is its first address.
 void World::perform(Host& host, ResolvePeer&& question) {
@@ -153,16 +165,16 @@ void World::perform(Host& host, ResolvePeer&& question) {
       if (remote.kind == AddressPattern::Kind::host_name && other.setup.name == remote.host_name)
         answer.remote = network_.outside_address(other.index);
   }
-  after(resolve_delay, [this, index = host.index, life = host.life, job = question.job, answer] {
-    if (hosts_[index].life != life) return;
-    input(index, [this, job, answer](Host& asking) {
-      asking.shard->complete(job, PeerResolution(answer), asking.clock.local(now_));
-    });
+  later(host, resolve_delay, [this, job = question.job, answer](Host& asking) {
+    asking.shard->complete(job, PeerResolution(answer), asking.clock.local(now_));
   });
 }
 
 void World::perform(Host& host, AskLastUse&& question) {
-  host.shard->last_use(question.pair, host.plane.last_use(question.pair), host.clock.local(now_));
+  const TimePoint used = host.plane.last_use(question.pair);
+  answer(host, [this, pair = question.pair, used](Host& one) {
+    one.shard->last_use(pair, used, one.clock.local(now_));
+  });
 }
 
 // A host has one address, and a route to everybody of its family.
@@ -171,18 +183,20 @@ void World::perform(Host& host, FindPaths&& question) {
   for (const IpAddress& remote : question.remotes)
     if (remote.family() == host.setup.address.family())
       paths.push_back({host.setup.address, remote});
-  after(1ms, [this, index = host.index, life = host.life, job = question.job, paths] {
-    if (hosts_[index].life != life) return;
-    input(index, [this, job, paths](Host& asking) {
-      asking.shard->complete(job, FoundPaths(paths), asking.clock.local(now_));
-    });
+  later(host, 1ms, [this, job = question.job, paths](Host& asking) {
+    asking.shard->complete(job, FoundPaths(paths), asking.clock.local(now_));
   });
 }
 
-// Simulated hosts have pre-shared keys only.
+// The signer is another process, which takes its time.
 void World::perform(Host& host, MakeSignature&& wanted) {
-  host.shard->complete(wanted.job, MadeSignature{{}, "there are no private keys"},
-                       host.clock.local(now_));
+  MadeSignature made{{}, "there is no such private key"};
+  for (const pki::CertificateRef& own : host.certificates)
+    if (own->key->key_id() == wanted.key)
+      made = {toy_signature(own->spki, wanted.scheme, {wanted.octets}), {}};
+  later(host, random_.between(0ms, signing_delay), [this, job = wanted.job, made](Host& one) {
+    one.shard->complete(job, MadeSignature(made), one.clock.local(now_));
+  });
 }
 
 void World::perform(Host& host, LeaseAddresses&& wanted) {

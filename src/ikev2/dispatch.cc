@@ -202,7 +202,9 @@ void expire(Host& host, IkeSa& sa, TimePoint now) {
          trace::NoAnswer{sa.remote, request.exchange, request.attempt + 1,
                          static_cast<std::uint64_t>(waited.count())});
     concede_ike_rekey(host, sa);
-    return close(sa, "timeout");
+    // Who does not answer our Delete may have answered: that is no dead peer to act upon.
+    const std::string_view wanted = closing_by(sa);
+    return close(sa, wanted.empty() ? "timeout" : wanted);
   }
   auto* up = sa.in<Established>();
   if (!up) return;

@@ -84,6 +84,8 @@ bool retry(Host& host, IkeSa& sa, const Inbound& in) {
     init.cookie = cookie->data;
     emit(host, sa, trace::RetryWithCookie{});
   } else {
+    // The answer to a repetition, likewise.
+    if (init.retries > 0 && equal(invalid_ke->data, method_octets(init.ke->method()))) return true;
     const auto wanted = other_method(in.payloads, init.ke->method(), sa.connection->proposals);
     if (!wanted || ++init.retries > limits::kMaxCookieRetries) return false;
     emit(host, sa, trace::RetryWithKe{vici_name(*wanted), vici_name(init.ke->method())});

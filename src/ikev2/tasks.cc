@@ -92,13 +92,16 @@ void queue_ike_delete(IkeSa& sa, std::string_view by) {
   up.queue.push_back(DeleteIke{by});
 }
 
-bool is_closing(const IkeSa& sa) {
+std::string_view closing_by(const IkeSa& sa) {
   const auto* up = sa.in<Established>();
-  return up && (std::holds_alternative<DeleteIke>(up->in_flight) ||
-                std::ranges::any_of(up->queue, [](const Task& task) {
-                  return std::holds_alternative<DeleteIke>(task);
-                }));
+  if (!up) return {};
+  if (const auto* sent = std::get_if<DeleteIke>(&up->in_flight)) return sent->by;
+  for (const Task& task : up->queue)
+    if (const auto* queued = std::get_if<DeleteIke>(&task)) return queued->by;
+  return {};
 }
+
+bool is_closing(const IkeSa& sa) { return !closing_by(sa).empty(); }
 
 void run_next_task(Host& host, IkeSa& sa, TimePoint now) {
   // A task may find that there is nothing to do; then the next one starts.

@@ -17,6 +17,8 @@ void queue_task(IkeSa& sa, Task&& task);
 void queue_ike_delete(IkeSa& sa, std::string_view by = "us");
 // Our delete of the IKE SA waits or is out: nothing new may be asked of it.
 bool is_closing(const IkeSa& sa);
+// Why, as in Closed; empty when it is not closing.
+std::string_view closing_by(const IkeSa& sa);
 // Sends the next request when none is in flight.
 void run_next_task(Host& host, IkeSa& sa, TimePoint now);
 // strongSwan's names of what is queued and in flight, for list-sas.

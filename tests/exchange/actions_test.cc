@@ -122,6 +122,28 @@ TEST(CloseActions, OurOwnDeleteAndARekeyAreNotClosingByThePeer) {
   EXPECT_TRUE(pair.a.sad.empty());
 }
 
+// The answer may be what was lost.
+TEST(DpdActions, ADeleteOfOursWithoutAnAnswerIsNoDeadPeer) {
+  for (const bool keep_up : {false, true}) {
+    Pair pair;
+    load_with(pair, [&](ConnectionConfig& connection) {
+      connection.keep_up = keep_up;
+      connection.children[0].dpd_action = DpdAction::start;
+    });
+    if (!keep_up) initiate(pair);
+    pair.pass(1s);
+    ASSERT_EQ(pair.a.sad.size(), 2u);
+    pair.wire = lose;
+    pair.a.shard->command(Terminate{.id = {7}, .connection = "site"}, pair.now);
+    pair.pass(400s);
+    EXPECT_TRUE(pair.a.event<trace::NoAnswer>());
+    ASSERT_TRUE(pair.a.done(7));
+    pair.wire = pass_on;
+    pair.pass(400s);
+    EXPECT_TRUE(pair.a.sad.empty()) << keep_up;
+  }
+}
+
 // ---- start_action ----
 
 class StartActions : public ::testing::TestWithParam<StartAction> {};

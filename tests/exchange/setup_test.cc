@@ -81,6 +81,20 @@ TEST(Setup, RetriesWithTheMethodThatTheResponderWants) {
   EXPECT_TRUE(sads_agree(pair));
 }
 
+// The network doubles the request, and so the responder says twice which method it wants.
+TEST(Setup, RetriesOnceForTheSameMethodAskedForTwice) {
+  Pair pair;
+  pair.a.load(site(true, "aes128gcm16-prfsha256-x25519-ecp256"), pair.now);
+  pair.b.load(site(false, "aes128gcm16-prfsha256-ecp256"), pair.now);
+  pair.a.load_psk("psk", "secret", {}, pair.now);
+  pair.b.load_psk("psk", "secret", {}, pair.now);
+  pair.wire = [](InTransit one) { return std::vector<InTransit>{one, one}; };
+  initiate(pair);
+  ASSERT_TRUE(pair.a.done(1));
+  EXPECT_TRUE(pair.a.done(1)->success);
+  EXPECT_TRUE(sads_agree(pair));
+}
+
 TEST(Setup, RetriesWithACookie) {
   ShardOptions strict;
   strict.cookie_threshold = 0;

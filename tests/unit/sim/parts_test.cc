@@ -62,13 +62,13 @@ TEST(Plane, DeliversOnceAndOnlyWithinTheSelectors) {
   ASSERT_TRUE(receiver.apply(std::move(inbound)));
   const auto sent = sender.send({1, kLeft, kRight}, TimePoint{});
   ASSERT_EQ(sent.fate, Plane::Fate::sent);
-  EXPECT_TRUE(receiver.receive(sent.packet, kHere, TimePoint{}));
-  EXPECT_FALSE(receiver.receive(sent.packet, kHere, TimePoint{}));
+  EXPECT_TRUE(receiver.receive(sent.packet, kHere, kThere, TimePoint{}));
+  EXPECT_FALSE(receiver.receive(sent.packet, kHere, kThere, TimePoint{}));
   const auto stray = sender.send_through({1}, {2, kRight, kLeft}, TimePoint{});
-  EXPECT_FALSE(receiver.receive(stray.packet, kHere, TimePoint{}));
+  EXPECT_FALSE(receiver.receive(stray.packet, kHere, kThere, TimePoint{}));
   EspPacket other_key = sender.send({3, kLeft, kRight}, TimePoint{}).packet;
   other_key.keys[0] ^= 1;
-  EXPECT_FALSE(receiver.receive(other_key, kHere, TimePoint{}));
+  EXPECT_FALSE(receiver.receive(other_key, kHere, kThere, TimePoint{}));
 }
 
 TEST(Plane, AMissingSaNeverMeansClearText) {

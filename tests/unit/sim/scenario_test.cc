@@ -43,6 +43,13 @@ TEST(Scenario, ATunnelOutlivesLossDuplicationAndReordering) {
   EXPECT_GE(kept_up, kFixedSeeds);
 }
 
+TEST(Scenario, EachEndHasWhatItsActionsSay) {
+  for (std::uint64_t seed = 1; seed <= kFixedSeeds; ++seed) {
+    const RunResult result = run({.seed = seed, .endings = true});
+    EXPECT_TRUE(result.violations.empty()) << "seed " << seed << "\n" << told(result);
+  }
+}
+
 TEST(Scenario, AFreshSeedFindsNothing) {
   const std::uint64_t seed = std::random_device{}();
   std::cout << "fresh seed " << seed << " (replay: ./dev sim " << seed << ")\n";
@@ -67,8 +74,11 @@ class DeliberateFault : public testing::TestWithParam<NamedFault> {};
 TEST_P(DeliberateFault, IsNoticedByItsChecker) {
   const NamedFault& fault = GetParam();
   for (std::uint64_t seed = 1; seed <= 200; ++seed)
-    for (const Violation& violation : run({.seed = seed, .sabotage = fault.sabotage}).violations)
-      if (violation.check == fault.caught_by) return;
+    for (const bool endings : {false, true}) {
+      const RunOptions options{.seed = seed, .sabotage = fault.sabotage, .endings = endings};
+      for (const Violation& violation : run(options).violations)
+        if (violation.check == fault.caught_by) return;
+    }
   FAIL() << "no run noticed " << fault.name;
 }
 
