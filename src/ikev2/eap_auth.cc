@@ -211,9 +211,10 @@ void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in) {
 
 void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in) {
   const auto exchange = std::move(sa.in<EapAsked>()->exchange);
-  const eap::Refusal gave_up{eap::Failure::peer_gave_up, {}};
-  emit(host, sa,
-       trace::EapFailed{explain(*exchange->eap_server, exchange->eap_refusal.value_or(gave_up))});
+  const eap::Server& server = *exchange->eap_server;
+  eap::Refusal why = exchange->eap_refusal.value_or(eap::Refusal{eap::Failure::peer_gave_up, {}});
+  if (const eap::Refusal* refusing = server.refusing()) why = *refusing;
+  emit(host, sa, trace::EapFailed{explain(server, why)});
   send_response(host, sa, ExchangeType::informational, in.header.message_id, {});
   close(sa, "peer");
 }
