@@ -93,6 +93,7 @@ class World {
   void perform(Host& host, FindPaths&& question);
   void perform(Host& host, Keepalive&& due);
   void perform(Host& host, MakeSignature&& wanted);
+  void perform(Host&, SequenceNumberUsed&&) {}
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void arm(Host& host, TimePoint local_deadline);

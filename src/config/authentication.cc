@@ -22,8 +22,8 @@ constexpr auto kRevocationWords =
     std::to_array<Words<Revocation>>({{"relaxed", Revocation::relaxed},
                                       {"if-uri", Revocation::if_uri},
                                       {"strict", Revocation::strict}});
-constexpr eap::Type kMethods[] = {eap::kTls,      eap::kTtls, eap::kPeap,
-                                  eap::kMschapv2, eap::kMd5,  eap::kGtc};
+constexpr eap::Type kMethods[] = {eap::kTls, eap::kTtls, eap::kPeap, eap::kMschapv2, eap::kMd5,
+                                  eap::kGtc, eap::kSim,  eap::kAka,  eap::kAkaPrime};
 
 Identity read_identity(TableReader& table, std::string_view key) {
   const auto text = table.text(key);
@@ -70,27 +70,6 @@ SecretBytes read_inline_secret(const TableReader& table, const Member& member,
         member.value.at, fmt::format("everybody can read this file, and it holds a {}", what),
         fmt::format("chmod o= it, or write {} = {{ file = \"…\" }}", member.key));
   return SecretBytes(as_bytes(text));
-}
-
-// A string, or { file = "…" }.
-SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
-                        const TunnelContext& context) {
-  if (std::holds_alternative<std::string>(member.value.content))
-    return read_inline_secret(table, member, what, context);
-  const auto* inner = std::get_if<Table>(&member.value.content);
-  if (!inner) {
-    table.wrong_type(member.key, member.value, "a string or { file = \"…\" }");
-    return {};
-  }
-  SecretBytes secret;
-  TableReader reader(*inner, table.place(member.key), member.value.at, context.report);
-  if (const auto name = reader.text("file")) {
-    secret = read_secret_file(*name, what, context.report);
-  } else if (!reader.any("file")) {
-    context.report.error(member.value.at, table.place(member.key) + ": no 'file' is named");
-  }
-  reader.finish();
-  return secret;
 }
 
 void read_psk(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
@@ -175,7 +154,8 @@ std::vector<std::string> read_eap_methods(TableReader& table) {
       table.report().error(name.at,
                            fmt::format("{}: {} is no EAP method of Culvert", table.place("eap"),
                                        in_quotes(name.value)),
-                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\" or \"gtc\"");
+                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\", \"gtc\", "
+                           "\"sim\", \"aka\" or \"aka-prime\"");
     else
       methods.push_back(name.value);
   }
@@ -244,6 +224,26 @@ void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& 
                                 fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
                                 "add key = \"FILE\" with the private key, in PEM or DER");
   tunnel.key = {{beside(table.report().file(), key->value), key->at}};
+}
+
+SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
+                        const TunnelContext& context) {
+  if (std::holds_alternative<std::string>(member.value.content))
+    return read_inline_secret(table, member, what, context);
+  const auto* inner = std::get_if<Table>(&member.value.content);
+  if (!inner) {
+    table.wrong_type(member.key, member.value, "a string or { file = \"…\" }");
+    return {};
+  }
+  SecretBytes secret;
+  TableReader reader(*inner, table.place(member.key), member.value.at, context.report);
+  if (const auto name = reader.text("file")) {
+    secret = read_secret_file(*name, what, context.report);
+  } else if (!reader.any("file")) {
+    context.report.error(member.value.at, table.place(member.key) + ": no 'file' is named");
+  }
+  reader.finish();
+  return secret;
 }
 
 void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {

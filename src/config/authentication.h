@@ -11,6 +11,10 @@ void read_authentication(TableReader& table, const TunnelContext& context, Tunne
 // [user.NAME]: who may log in by EAP here, or who we are elsewhere.
 std::vector<eap::User> read_users(const Member& member, const TunnelContext& context);
 
+// What a key is a secret in: a string, or { file = "…" }; empty after a report. `what` as
+// diagnostics call it: "pre-shared key".
+SecretBytes read_secret(TableReader& table, const Member& member, std::string_view what,
+                        const TunnelContext& context);
 // The file with the private key of what `beside_what` names; without one that is an error.
 void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& tunnel);
 

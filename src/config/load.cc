@@ -13,6 +13,7 @@
 #include "config/file.h"
 #include "config/overlaps.h"
 #include "config/secrets.h"
+#include "config/sim.h"
 #include "config/tunnel.h"
 #include "config/xfrm_interface.h"
 
@@ -123,6 +124,9 @@ Loaded read_root(const Table& root, Report& report, bool world_readable) {
     tunnels = read_tunnels(*member, {report, world_readable, loaded.settings.ike_port});
   if (const Member* member = table.any("user"))
     loaded.users = read_users(*member, {report, world_readable, loaded.settings.ike_port});
+  if (const Member* member = table.any("sim"))
+    loaded.subscribers =
+        read_subscribers(*member, {report, world_readable, loaded.settings.ike_port});
   std::vector<ConnectionRef> shunts;
   if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
   table.finish();

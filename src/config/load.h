@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "eap/sim_credentials.h"
 #include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
@@ -51,6 +52,7 @@ struct Loaded {
   std::vector<ConnectionRef> connections;  // in the order of the file
   std::vector<SharedSecret> secrets;       // id: "FILE [tunnel.NAME] psk"
   std::vector<eap::User> users;
+  std::vector<eap::Subscriber> subscribers;
   std::vector<std::string> keys;  // paths of files with private keys, which are not read here
   std::vector<XfrmInterface> interfaces;  // that tunnels want
   DaemonSettings settings;

@@ -103,6 +103,9 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions 
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Daemon> daemon(
       new Daemon(std::move(options), std::move(loaded), log, std::move(*lock), std::move(signer)));
+  auto numbers = SequenceNumbers::open(daemon->options_.state_dir);
+  if (!numbers) return std::unexpected(numbers.error());
+  daemon->sequence_numbers_ = std::move(*numbers);
   if (auto listening = daemon->server_.listen(daemon->options_.vici); !listening)
     return std::unexpected(listening.error());
   if (auto started = daemon->start_plane(); !started) return std::unexpected(started.error());
@@ -303,6 +306,10 @@ void Daemon::carry_out(MakeSignature&& output) {
                  shard_->complete(job, std::move(answer), now());
                  drain();
                });
+}
+
+void Daemon::carry_out(SequenceNumberUsed&& output) {
+  sequence_numbers_.use(output.subscriber, output.sqn);
 }
 
 void Daemon::carry_out(Keepalive&& output) {

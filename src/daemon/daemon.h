@@ -15,6 +15,7 @@
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
+#include "daemon/sequence_numbers.h"
 #include "daemon/signer.h"
 #include "daemon/state_lock.h"
 #include "io/event_loop.h"
@@ -74,6 +75,7 @@ class Daemon : public control::Backend {
   // Of the file; the error is a sentence, and leaves what was in force.
   std::expected<void, std::string> load_credentials(const config::Loaded& loaded);
   void load_users(const config::Loaded& loaded);
+  void load_subscribers(const config::Loaded& loaded);
   void apply(const Difference& difference);
 
   void drain();
@@ -87,6 +89,7 @@ class Daemon : public control::Backend {
   void carry_out(AskLastUse&& output);
   void carry_out(FindPaths&& output);
   void carry_out(MakeSignature&& output);
+  void carry_out(SequenceNumberUsed&& output);
   void carry_out(Keepalive&& output);
 
   void on_datagram(const Datagram& datagram);
@@ -105,6 +108,7 @@ class Daemon : public control::Backend {
   asio::signal_set signals_;
   std::unique_ptr<Provider> provider_;
   Signer signer_;
+  SequenceNumbers sequence_numbers_;
   std::unique_ptr<Shard> shard_;
   io::Mailbox mailbox_;
   std::unique_ptr<DataPlane> plane_;  // its workers use the mailbox

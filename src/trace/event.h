@@ -465,12 +465,12 @@ using Body = std::variant<
     AddressesNotAllowed, AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
     NoOwnCertificate, NoCommonSignature, SigningFailed, NoPeerCertificate, IdentityNotInCertificate,
     CertificateRefused, OtherCertificateWanted, OtherCaWanted, BadSignature, WrongEapKey,
-    EapAttemptRefused, NoEapCredential, EapNotSafeAlone, UnexpectedIdentity, SecondSaRefused,
-    InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted, SelectorsUnacceptable, WrongMode,
-    SadFailed, AhThroughNat, PfsMismatch, ChildInactive, Reauthenticating, AuthLifetime,
-    LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer, IkeRekeyed, IkeDeleted, LivenessCheck,
-    PeerNotice, InternalError, EapSucceeded, EapFailed, HookOutput, HookFailed, HookSkipped,
-    Notice>;
+    EapAttemptRefused, NoEapCredential, NoSimCard, EapNotSafeAlone, UnexpectedIdentity,
+    SecondSaRefused, InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted,
+    SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive,
+    Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer,
+    IkeRekeyed, IkeDeleted, LivenessCheck, PeerNotice, InternalError, EapSucceeded, EapFailed,
+    HookOutput, HookFailed, HookSkipped, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

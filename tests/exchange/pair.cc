@@ -37,6 +37,7 @@ struct Take {
   void operator()(AskLastUse& question) const { gateway.asked_use.push_back(question.pair); }
   void operator()(FindPaths& question) const { gateway.path_questions.push_back(question); }
   void operator()(MakeSignature& wanted) const { gateway.to_sign.push_back(std::move(wanted)); }
+  void operator()(SequenceNumberUsed& used) const { gateway.numbers_used.push_back(used); }
   void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };

@@ -40,6 +40,7 @@ struct Gateway {
   std::vector<SaPairId> asked_use;  // pairs whose last use the shard wants to know
   std::vector<FindPaths> path_questions;
   std::vector<MakeSignature> to_sign;
+  std::vector<SequenceNumberUsed> numbers_used;
   std::vector<Keepalive> keepalives;
   std::map<std::pair<SaPairId, Direction>, InstallSa> sad;
   std::map<PolicyId, InstallPolicy> policies;
