@@ -109,6 +109,7 @@ class World {
   void perform(Host&, SessionBegan&&) {}
   void perform(Host&, SessionUses&&) {}
   void perform(Host&, SessionEnded&&) {}
+  void perform(Host&, SequenceNumberUsed&&) {}
   void perform(Host&, WaitUntil&&) {}
   void apply(Host& host, SadOp&& operation);
   void refuse(Host& host, SadRefusal&& refusal);

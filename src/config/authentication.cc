@@ -26,8 +26,8 @@ constexpr auto kRevocationWords =
     std::to_array<Words<Revocation>>({{"relaxed", Revocation::relaxed},
                                       {"if-uri", Revocation::if_uri},
                                       {"strict", Revocation::strict}});
-constexpr eap::Type kMethods[] = {eap::kTls,      eap::kTtls, eap::kPeap,
-                                  eap::kMschapv2, eap::kMd5,  eap::kGtc};
+constexpr eap::Type kMethods[] = {eap::kTls, eap::kTtls, eap::kPeap, eap::kMschapv2, eap::kMd5,
+                                  eap::kGtc, eap::kSim,  eap::kAka,  eap::kAkaPrime};
 
 Identity read_identity(TableReader& table, std::string_view key) {
   const auto text = table.text(key);
@@ -117,8 +117,8 @@ std::vector<std::string> read_eap_methods(TableReader& table) {
       table.report().error(name.at,
                            fmt::format("{}: {} is no EAP method of Culvert", table.place("eap"),
                                        in_quotes(name.value)),
-                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\", \"gtc\" or "
-                           "\"radius\"");
+                           "write \"tls\", \"ttls\", \"peap\", \"mschapv2\", \"md5\", \"gtc\", "
+                           "\"sim\", \"aka\", \"aka-prime\" or \"radius\"");
     else
       methods.push_back(name.value);
   }

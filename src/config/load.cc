@@ -16,6 +16,7 @@
 #include "config/pool.h"
 #include "config/radius.h"
 #include "config/secrets.h"
+#include "config/sim.h"
 #include "config/tunnel.h"
 #include "config/users.h"
 #include "config/xfrm_interface.h"
@@ -146,6 +147,8 @@ Loaded read_root(const Table& root, Report& report, bool world_readable,
   if (const Member* member = table.any("tunnel")) tunnels = read_tunnels(*member, context);
   loaded.users = read_all_users(table, context, overrides.users);
   if (const Member* member = table.any("radius")) loaded.radius = read_radius(*member, context);
+  if (const Member* member = table.any("sim"))
+    loaded.subscribers = read_subscribers(*member, context);
   std::vector<ConnectionRef> shunts;
   if (const Member* member = table.any("shunt")) read_shunts(*member, tunnels, report, shunts);
   std::vector<LocatedPool> pools;

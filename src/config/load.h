@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "config/radius_service.h"
+#include "eap/sim_credentials.h"
 #include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
 #include "policy/connection.h"
@@ -54,6 +55,7 @@ struct Loaded {
   std::vector<SharedSecret> secrets;       // id: "FILE [tunnel.NAME] psk"
   std::vector<eap::User> users;
   std::vector<RadiusService> radius;
+  std::vector<eap::Subscriber> subscribers;
   std::vector<std::string> keys;  // paths of files with private keys, which are not read here
   std::vector<XfrmInterface> interfaces;  // that tunnels want
   std::vector<PoolRef> pools;             // one that a tunnel has for itself bears its name

@@ -209,7 +209,8 @@ Outcome set_if_id(T& draft, std::string_view text) {
 }
 
 constexpr eap::Type kEapMethods[] = {eap::kMd5, eap::kMschapv2, eap::kGtc,
-                                     eap::kTls, eap::kTtls,     eap::kPeap};
+                                     eap::kTls, eap::kTtls,     eap::kPeap,
+                                     eap::kSim, eap::kAka,      eap::kAkaPrime};
 
 Outcome set_auth(AuthDraft& draft, std::string_view text) {
   constexpr std::string_view kEap = "eap-";
@@ -226,7 +227,8 @@ Outcome set_auth(AuthDraft& draft, std::string_view text) {
     const auto type = eap::parse_type(method);
     if (!type || std::ranges::find(kEapMethods, *type) == std::end(kEapMethods))
       return expected_form(
-          "an EAP method of Culvert, which are tls, ttls, peap, mschapv2, md5, gtc and radius");
+          "an EAP method of Culvert, which are tls, ttls, peap, mschapv2, md5, gtc, sim, aka, "
+          "aka-prime and radius");
     draft.config.eap_methods.emplace_back(method);
     return {};
   }

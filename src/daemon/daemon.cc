@@ -104,7 +104,7 @@ Daemon::~Daemon() {
   notices_.reset();
   network_.reset();
   addresses_.reset();  // its device may be the plane's
-  plane_.reset();  // its workers must not find a mailbox that has gone
+  plane_.reset();      // its workers must not find a mailbox that has gone
 }
 
 std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions options,
@@ -115,6 +115,9 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(DaemonOptions 
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Daemon> daemon(
       new Daemon(std::move(options), std::move(loaded), log, std::move(*lock), std::move(signer)));
+  auto numbers = SequenceNumbers::open(daemon->options_.state_dir);
+  if (!numbers) return std::unexpected(numbers.error());
+  daemon->sequence_numbers_ = std::move(*numbers);
   if (auto listening = daemon->server_.listen(daemon->options_.vici); !listening)
     return std::unexpected(listening.error());
   if (auto started = daemon->start_plane(); !started) return std::unexpected(started.error());
@@ -342,6 +345,10 @@ void Daemon::carry_out(FetchEvidence&& output) {
     shard_->complete(job, std::move(fetched), now());
     drain();
   });
+}
+
+void Daemon::carry_out(SequenceNumberUsed&& output) {
+  sequence_numbers_.use(output.subscriber, output.sqn);
 }
 
 void Daemon::carry_out(Keepalive&& output) {

@@ -12,12 +12,13 @@
 #include "control/backend.h"
 #include "control/failure_book.h"
 #include "control/vici_server.h"
-#include "daemon/addresses.h"
 #include "daemon/aaa.h"
 #include "daemon/aaa_sessions.h"
+#include "daemon/addresses.h"
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
 #include "daemon/hooks.h"
+#include "daemon/sequence_numbers.h"
 #include "daemon/signer.h"
 #include "daemon/state_lock.h"
 #include "io/event_loop.h"
@@ -86,6 +87,7 @@ class Daemon : public control::Backend {
   // Of the file; the error is a sentence, and leaves what was in force.
   std::expected<void, std::string> load_credentials(const config::Loaded& loaded);
   void load_users(const config::Loaded& loaded);
+  void load_subscribers(const config::Loaded& loaded);
   void apply(const Difference& difference);
 
   void drain();
@@ -107,6 +109,7 @@ class Daemon : public control::Backend {
   void carry_out(SessionBegan&& output);
   void carry_out(SessionUses&& output);
   void carry_out(SessionEnded&& output);
+  void carry_out(SequenceNumberUsed&& output);
   void carry_out(Keepalive&& output);
 
   Aaa::Handlers aaa_handlers();
@@ -129,6 +132,7 @@ class Daemon : public control::Backend {
   asio::signal_set signals_;
   std::unique_ptr<Provider> provider_;
   Signer signer_;
+  SequenceNumbers sequence_numbers_;
   std::unique_ptr<Shard> shard_;
   io::Mailbox mailbox_;
   std::unique_ptr<DataPlane> plane_;  // its workers use the mailbox

@@ -62,6 +62,20 @@ void Daemon::load_users(const config::Loaded& loaded) {
     execute(
         LoadUser{{user.name, eap::clone(user.password), user.enabled, user.expires, user.group}},
         {});
+  load_subscribers(loaded);
+}
+
+// What the state directory has of a subscriber goes before what the file says.
+void Daemon::load_subscribers(const config::Loaded& loaded) {
+  for (const eap::Subscriber& known : loaded_.subscribers)
+    if (std::ranges::find(loaded.subscribers, known.identity, &eap::Subscriber::identity) ==
+        loaded.subscribers.end())
+      execute(UnloadSubscriber{known.identity}, {});
+  for (const eap::Subscriber& subscriber : loaded.subscribers) {
+    eap::Subscriber copy = eap::clone(subscriber);
+    copy.sqn = std::max(copy.sqn, sequence_numbers_.of(copy.identity));
+    execute(LoadSubscriber{std::move(copy)}, {});
+  }
 }
 
 void Daemon::forget_key(const KeyId& key) {

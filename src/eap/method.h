@@ -100,6 +100,9 @@ class Method {
     return Turn::fail(Failure::internal);
   }
 
+  // Server: why it is going to fail as soon as the peer has read what was sent last.
+  virtual const Refusal* refusing() const { return nullptr; }
+
   // After success: 64 octets, or nothing where the method makes no key.
   virtual ByteView msk() const { return {}; }
   // Server, after success: the user that was proven, by the name in our records; empty: the one who

@@ -80,6 +80,10 @@ class ServerSide final : public TlsMethod {
       : TlsMethod(kPeap, tls::Side::server, std::move(end)),
         eap_(inner.provider, {.offers = std::move(inner.methods)}) {}
   std::string_view user() const override { return eap_.user(); }
+  const Refusal* refusing() const override {
+    const bool told = said_ && said_->next == Turn::Next::failed;
+    return told ? &said_->refusal : TlsMethod::refusing();
+  }
 
  private:
   Verdict in_tunnel(ByteView data, std::uint8_t identifier) override {

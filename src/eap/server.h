@@ -48,6 +48,9 @@ class Server {
   const SignatureRequest* wanted() const { return method_ ? method_->wanted() : nullptr; }
   Step signature_made(Bytes signature);
 
+  // Why it is going to fail, where the peer has only heard so inside of the method.
+  const Refusal* refusing() const { return method_ ? method_->refusing() : nullptr; }
+
   // In a tunnel that leaves out EAP's headers: the identifier of the packet around the answer that
   // comes next. The request that follows has the one after it.
   void set_identifier(std::uint8_t identifier) { identifier_ = identifier; }

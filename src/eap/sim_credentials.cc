@@ -17,6 +17,8 @@ milenage::Six xored(const milenage::Six& a, ByteView b) {
   return out;
 }
 
+milenage::Keys clone(const milenage::Keys& keys) { return {keys.k.clone(), keys.opc.clone()}; }
+
 bool well_formed(const Triplet& triplet) {
   return triplet.rand.size() == kRandSize && triplet.sres.size() == kSresSize &&
          triplet.kc.size() == kKcSize;
@@ -24,9 +26,17 @@ bool well_formed(const Triplet& triplet) {
 
 }  // namespace
 
+Subscriber clone(const Subscriber& subscriber) {
+  Subscriber copy{subscriber.identity, std::nullopt, subscriber.sqn, subscriber.triplets};
+  if (subscriber.keys) copy.keys = clone(*subscriber.keys);
+  return copy;
+}
+
 void SubscriberStore::add(Subscriber subscriber) {
   std::erase_if(subscriber.triplets, [](const Triplet& t) { return !well_formed(t); });
   std::string identity = subscriber.identity;
+  if (const auto old = entries_.find(identity); old != entries_.end())
+    subscriber.sqn = std::max(subscriber.sqn, old->second.subscriber.sqn);
   entries_.insert_or_assign(std::move(identity), Entry{std::move(subscriber), 0});
 }
 
@@ -49,6 +59,44 @@ std::optional<std::string> SubscriberStore::subscriber(std::string_view identity
 std::optional<std::uint64_t> SubscriberStore::sqn(std::string_view identity) const {
   const Entry* entry = find(identity);
   return entry ? std::optional(entry->subscriber.sqn) : std::nullopt;
+}
+
+void SubscriberStore::use(Subscriber& subscriber, std::uint64_t sqn) {
+  subscriber.sqn = sqn;
+  if (used_) used_(subscriber.identity, sqn);
+}
+
+// Looks its subscriber up each time: the operator may take it away meanwhile.
+class SubscriberStore::Card final : public SimCard {
+ public:
+  Card(SubscriberStore& store, std::string identity)
+      : store_(store), identity_(std::move(identity)) {}
+
+  std::optional<Gsm> gsm(ByteView rand) override {
+    const Entry* entry = store_.find(identity_);
+    if (!entry) return std::nullopt;
+    const Subscriber& subscriber = entry->subscriber;
+    if (!subscriber.keys) return TripletCard(subscriber.triplets).gsm(rand);
+    return MilenageCard(store_.provider_, clone(*subscriber.keys), subscriber.sqn).gsm(rand);
+  }
+
+  UmtsResult umts(ByteView rand, ByteView autn) override {
+    Entry* entry = store_.find(identity_);
+    if (!entry || !entry->subscriber.keys) return Rejected{};
+    MilenageCard card(store_.provider_, clone(*entry->subscriber.keys), entry->subscriber.sqn);
+    UmtsResult result = card.umts(rand, autn);
+    if (card.sqn() != entry->subscriber.sqn) store_.use(entry->subscriber, card.sqn());
+    return result;
+  }
+
+ private:
+  SubscriberStore& store_;
+  std::string identity_;
+};
+
+std::unique_ptr<SimCard> SubscriberStore::card(std::string_view identity) {
+  const Entry* entry = find(identity);
+  return entry ? std::make_unique<Card>(*this, entry->subscriber.identity) : nullptr;
 }
 
 std::vector<Triplet> SubscriberStore::triplets(std::string_view identity, std::size_t count) {
@@ -85,7 +133,7 @@ std::optional<Quintuplet> SubscriberStore::quintuplet(std::string_view identity,
   const auto answers = milenage::f2345(provider_, *subscriber.keys, result.rand);
   const auto macs = milenage::f1(provider_, *subscriber.keys, result.rand, sqn, amf);
   if (!answers || !macs) return std::nullopt;
-  ++subscriber.sqn;
+  use(subscriber, subscriber.sqn + 1);
   Writer autn(result.autn);
   autn.bytes(xored(sqn, answers->ak));
   autn.u16(amf);
@@ -105,7 +153,7 @@ bool SubscriberStore::resynchronise(std::string_view identity, ByteView rand, By
   const milenage::Six sqn = xored(answers->ak_star, auts);
   const auto macs = milenage::f1(provider_, *entry->subscriber.keys, rand, sqn, 0);
   if (!macs || !equal_constant_time(macs->s, auts.subspan(sqn.size()))) return false;
-  entry->subscriber.sqn = milenage::sqn_of(sqn);
+  use(entry->subscriber, milenage::sqn_of(sqn));
   return true;
 }
 

@@ -2,6 +2,8 @@
 // SIM (the peer's), and a store and a card that do Milenage.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,6 +61,7 @@ class SimCard {
 };
 
 // A subscriber: keys of Milenage and the last sequence number, or triplets that were made before.
+// It may be a user who comes to us, and the card that we are elsewhere.
 struct Subscriber {
   std::string identity;  // the permanent one, as the peer sends it, or without its first digit and
                          // realm (the IMSI)
@@ -67,13 +70,23 @@ struct Subscriber {
   std::vector<Triplet> triplets;  // each is used in turn
 };
 
+Subscriber clone(const Subscriber& subscriber);
+
 class SubscriberStore final : public AuthenticationCentre {
  public:
-  explicit SubscriberStore(Provider& provider) : provider_(provider) {}
+  // `used` hears of every sequence number that must not be used again, which the owner keeps over a
+  // restart.
+  using Used = std::function<void(const std::string& identity, std::uint64_t sqn)>;
+  explicit SubscriberStore(Provider& provider, Used used = {})
+      : provider_(provider), used_(std::move(used)) {}
+  // Replaces the one of the same identity. A sequence number never goes back.
   void add(Subscriber subscriber);
   bool remove(const std::string& identity);
-  // The last sequence number given out, which the owner keeps over a restart; nullopt: no such.
+  bool empty() const { return entries_.empty(); }
+  // The last sequence number given out, or seen by the card; nullopt: no such subscriber.
   std::optional<std::uint64_t> sqn(std::string_view identity) const;
+  // The subscriber's own card; nullptr: there is no such subscriber. The store outlives it.
+  std::unique_ptr<SimCard> card(std::string_view identity);
 
   std::optional<std::string> subscriber(std::string_view identity) const override;
   std::vector<Triplet> triplets(std::string_view identity, std::size_t count) override;
@@ -81,16 +94,19 @@ class SubscriberStore final : public AuthenticationCentre {
   bool resynchronise(std::string_view identity, ByteView rand, ByteView auts) override;
 
  private:
+  class Card;
   struct Entry {
     Subscriber subscriber;
     std::size_t next_triplet = 0;
   };
+  void use(Subscriber& subscriber, std::uint64_t sqn);
   const Entry* find(std::string_view identity) const;
   Entry* find(std::string_view identity) {
     return const_cast<Entry*>(std::as_const(*this).find(identity));
   }
 
   Provider& provider_;
+  Used used_;
   std::unordered_map<std::string, Entry> entries_;
 };
 

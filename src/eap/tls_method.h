@@ -30,6 +30,9 @@ class TlsMethod : public Method {
   Turn receive(const Packet& packet) final;
   const SignatureRequest* wanted() const final { return session_ ? session_->wanted() : nullptr; }
   Turn signature_made(Bytes signature) final;
+  const Refusal* refusing() const override {
+    return verdict_ && verdict_->next == Turn::Next::failed ? &verdict_->refusal : nullptr;
+  }
   ByteView msk() const final { return key_material_.view().first(msk_size_); }
   // 64 octets after success.
   ByteView emsk() const { return key_material_.view().subspan(msk_size_); }

@@ -221,10 +221,14 @@ void handle_eap_request(Host& host, IkeSa& sa, const Inbound& in) {
 
 void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in) {
   const auto exchange = std::move(sa.in<EapAsked>()->exchange);
-  const auto refusal = exchange->eap_refusal.value_or(eap::Refusal{eap::Failure::peer_gave_up, {}});
-  emit(host, sa,
-       trace::EapFailed{exchange->eap_relayed ? explain(*exchange->eap_relayed, refusal)
-                                              : explain(*exchange->eap_server, refusal)});
+  eap::Refusal why = exchange->eap_refusal.value_or(eap::Refusal{eap::Failure::peer_gave_up, {}});
+  if (const EapRelayed* relayed = exchange->eap_relayed.get()) {
+    emit(host, sa, trace::EapFailed{explain(*relayed, why)});
+  } else {
+    const eap::Server& server = *exchange->eap_server;
+    if (const eap::Refusal* refusing = server.refusing()) why = *refusing;
+    emit(host, sa, trace::EapFailed{explain(server, why)});
+  }
   send_response(host, sa, ExchangeType::informational, in.header.message_id, {});
   close(sa, "peer");
 }

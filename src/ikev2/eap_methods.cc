@@ -2,11 +2,13 @@
 // verifier that knows whom it has to be.
 #include "ikev2/eap_methods.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "eap/password_methods.h"
 #include "eap/peap.h"
+#include "eap/sim_methods.h"
 #include "eap/ttls.h"
 #include "ikev2/tls_end.h"
 
@@ -27,6 +29,10 @@ std::vector<eap::Type> methods_of(const AuthConfig& config) {
     if (const auto type = eap::parse_type(name)) types.push_back(*type);
   if (types.empty()) types.assign(kUsualMethods.begin(), kUsualMethods.end());
   return types;
+}
+
+bool is_sim(eap::Type type) {
+  return type == eap::kSim || type == eap::kAka || type == eap::kAkaPrime;
 }
 
 // All that `make` can make; the first reason where it can make none.
@@ -61,7 +67,16 @@ struct ServerSide {
     return offers;
   }
 
+  bool has_aka_prime() const {
+    const auto types = methods_of(sa.connection->remote);
+    return std::ranges::find(types, eap::kAkaPrime) != types.end();
+  }
+
   OneOffer offer(eap::Type type) const {
+    const eap::SimServer sim{.provider = host.provider(),
+                             .centre = host.subscribers(),
+                             .offers_aka_prime = has_aka_prime()};
+    if (auto offer = eap::offer_sim_server(type, sim)) return std::move(*offer);
     if (auto offer = eap::offer_password_server(type, passwords())) return std::move(*offer);
     auto context = own_tls_context(host, sa, exchange);
     if (!context) return std::unexpected(std::move(context.error()));
@@ -103,8 +118,24 @@ struct ClientSide {
     return offers;
   }
 
+  // RFC 9048, 4: who does AKA' does not let itself be talked into AKA.
+  std::optional<eap::Offer> sim_offer(eap::Type type) const {
+    if (!exchange.sim_card) exchange.sim_card = host.subscribers().card(sa.eap_user);
+    if (!exchange.sim_card) return std::nullopt;
+    const auto types = methods_of(sa.connection->local);
+    return eap::offer_sim_peer(
+        type, {.provider = host.provider(),
+               .card = *exchange.sim_card,
+               .accepts_aka_prime = std::ranges::find(types, eap::kAkaPrime) != types.end()});
+  }
+
   OneOffer offer(eap::Type type) const {
     if (type == eap::kTls) return tls();
+    if (is_sim(type)) {
+      auto offer = sim_offer(type);
+      if (!offer) return std::unexpected(trace::NoSimCard{eap::printable(sa.eap_user)});
+      return std::move(*offer);
+    }
     if (!password()) return std::unexpected(no_password());
     if (auto offer = eap::offer_password_peer(type, host.provider(), sa.eap_user, *password()))
       return std::move(*offer);

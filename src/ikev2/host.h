@@ -2,6 +2,7 @@
 #pragma once
 
 #include "crypto/provider.h"
+#include "eap/sim_credentials.h"
 #include "eap/user_store.h"
 #include "ike/credentials.h"
 #include "ike/options.h"
@@ -22,6 +23,8 @@ class Host {
   virtual const SecretStore& secrets() const = 0;
   // Users of EAP methods: the ones who may come to us, and who we are to others.
   virtual const eap::UserStore& users() const = 0;
+  // Those of EAP-SIM and EAP-AKA, likewise.
+  virtual eap::SubscriberStore& subscribers() = 0;
   virtual Credentials& credentials() = 0;
   // The time of day, for what has a date.
   virtual std::chrono::sys_seconds date(TimePoint now) const = 0;

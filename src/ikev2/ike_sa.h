@@ -14,6 +14,7 @@
 #include "crypto/ikev2_keys.h"
 #include "eap/peer.h"
 #include "eap/server.h"
+#include "eap/sim_credentials.h"
 #include "ike/aaa.h"
 #include "ike/action.h"
 #include "ike/addresses.h"
@@ -255,11 +256,12 @@ struct EapRelayed {
 // IKE_AUTH while it runs, in either role.
 struct AuthExchange {
   AuthMaterial material;
-  std::optional<ChildOffer> offer;        // initiator; none when childless
-  std::vector<wire::Payload> request;     // responder: the peer's first request
-  std::uint32_t message_id = 0;           // responder: of the request to be answered
-  std::optional<PeerAuthenticated> peer;  // once the peer has proven itself
-  wire::Identification own_id, peer_id;   // as the ID payloads say it
+  std::optional<ChildOffer> offer;         // initiator; none when childless
+  std::vector<wire::Payload> request;      // responder: the peer's first request
+  std::uint32_t message_id = 0;            // responder: of the request to be answered
+  std::optional<PeerAuthenticated> peer;   // once the peer has proven itself
+  wire::Identification own_id, peer_id;    // as the ID payloads say it
+  std::unique_ptr<eap::SimCard> sim_card;  // of eap_peer
   std::unique_ptr<eap::Server> eap_server;
   std::unique_ptr<eap::Peer> eap_peer;
   std::unique_ptr<EapRelayed> eap_relayed;  // in the place of eap_server

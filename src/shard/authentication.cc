@@ -8,6 +8,14 @@ void Shard::Impl::run(LoadUser&& command, TimePoint) { users_.add(std::move(comm
 
 void Shard::Impl::run(UnloadUser&& command, TimePoint) { users_.remove(command.name); }
 
+void Shard::Impl::run(LoadSubscriber&& command, TimePoint) {
+  subscribers_.add(std::move(command.subscriber));
+}
+
+void Shard::Impl::run(UnloadSubscriber&& command, TimePoint) {
+  subscribers_.remove(command.identity);
+}
+
 void Shard::Impl::run(LoadCertificate&& command, TimePoint) {
   if (command.is_ca)
     credentials_.store().add_ca(std::move(command.certificate));

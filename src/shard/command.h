@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "eap/sim_credentials.h"
 #include "eap/user_store.h"
 #include "pki/crl.h"
 #include "shard/output.h"
@@ -70,6 +71,13 @@ struct LoadUser {
 struct UnloadUser {
   std::string name;
 };
+// Replaces the subscriber of EAP-SIM and EAP-AKA of the same identity.
+struct LoadSubscriber {
+  eap::Subscriber subscriber;
+};
+struct UnloadSubscriber {
+  std::string identity;
+};
 // Known from now on; trusted to vouch for others when it is a CA's.
 struct LoadCertificate {
   pki::CertificateRef certificate;
@@ -124,10 +132,10 @@ struct ChangeSession {
   AuthorizationRef changes;  // what it leaves out stays
 };
 
-using Command =
-    std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection, UnloadConnection,
-                 LoadSecret, UnloadSecret, ClearSecrets, LoadUser, LoadCertificate, LoadCrl,
-                 LoadKey, UnloadKey, ClearCertificates, UnloadUser, SetDate, InstallTrap,
-                 UninstallTrap, Shutdown, NetworkChanged, EndSession, ChangeSession>;
+using Command = std::variant<Initiate, Terminate, Rekey, LoadConnection, UpdateConnection,
+                             UnloadConnection, LoadSecret, UnloadSecret, ClearSecrets, LoadUser,
+                             LoadCertificate, LoadCrl, LoadKey, UnloadKey, ClearCertificates,
+                             UnloadUser, LoadSubscriber, UnloadSubscriber, SetDate, InstallTrap,
+                             UninstallTrap, Shutdown, NetworkChanged, EndSession, ChangeSession>;
 
 }  // namespace culvert

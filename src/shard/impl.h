@@ -57,6 +57,7 @@ class Shard::Impl final : public ikev2::Host {
   const ConnectionTable& connections() const override { return connections_; }
   const SecretStore& secrets() const override { return secrets_; }
   const eap::UserStore& users() const override { return users_; }
+  eap::SubscriberStore& subscribers() override { return subscribers_; }
   Credentials& credentials() override { return credentials_; }
   std::chrono::sys_seconds date(TimePoint now) const override;
   void transmit(Transmit&& message) override { outputs_.push_back(std::move(message)); }
@@ -176,6 +177,8 @@ class Shard::Impl final : public ikev2::Host {
   void run(UnloadKey&& command, TimePoint now);
   void run(ClearCertificates&& command, TimePoint now);
   void run(UnloadUser&& command, TimePoint now);
+  void run(LoadSubscriber&& command, TimePoint now);
+  void run(UnloadSubscriber&& command, TimePoint now);
   void run(SetDate&& command, TimePoint now);
   void run(InstallTrap&& command, TimePoint now);
   void run(UninstallTrap&& command, TimePoint now);
@@ -249,6 +252,7 @@ class Shard::Impl final : public ikev2::Host {
   ConnectionTable connections_;
   SecretStore secrets_;
   eap::UserStore users_;
+  eap::SubscriberStore subscribers_;
   Credentials credentials_;
   std::chrono::sys_time<Duration> date_{};  // at date_set_
   TimePoint date_set_{};

@@ -75,6 +75,12 @@ struct FindPaths {
 // What routing would take comes first, in the order of the remotes; then the other usable pairs.
 using FoundPaths = std::vector<Path>;
 
+// A subscriber's sequence number was used and must not be used again, over a restart either.
+struct SequenceNumberUsed {
+  std::string subscriber;
+  std::uint64_t sqn = 0;
+};
+
 // Everything is done until this time or the next input; kNever: until the next input.
 struct WaitUntil {
   TimePoint deadline = kNever;
@@ -83,6 +89,6 @@ struct WaitUntil {
 using Output = std::variant<Transmit, SadOp, trace::Event, CommandDone, UpDown, SaNews, ResolvePeer,
                             AskLastUse, FindPaths, MakeSignature, FetchEvidence, LeaseAddresses,
                             ReleaseAddresses, AssignAddresses, AskAaa, SessionBegan, SessionUses,
-                            SessionEnded, Keepalive, WaitUntil>;
+                            SessionEnded, SequenceNumberUsed, Keepalive, WaitUntil>;
 
 }  // namespace culvert

@@ -17,6 +17,10 @@ std::uint64_t random_number(Provider& provider) {
 Shard::Impl::Impl(ShardOptions options, Provider& provider)
     : options_(options),
       provider_(provider),
+      subscribers_(provider,
+                   [this](const std::string& subscriber, std::uint64_t sqn) {
+                     outputs_.push_back(SequenceNumberUsed{subscriber, sqn});
+                   }),
       credentials_(provider),
       cookies_(provider),
       half_open_(random_number(provider)) {}

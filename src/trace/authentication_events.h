@@ -137,6 +137,12 @@ struct NoEapCredential {  // as initiator
   std::string user;
   CULVERT_FIELDS(CULVERT_FIELD(user))
 };
+struct NoSimCard {  // as initiator
+  static constexpr Info kInfo{"no_sim_card", Level::error, Group::cfg,
+                              "no SIM of '{user}' is here; add [sim.IMSI] with its keys", true};
+  std::string user;
+  CULVERT_FIELDS(CULVERT_FIELD(user))
+};
 struct EapNotSafeAlone {  // as initiator
   static constexpr Info kInfo{"eap_not_safe_alone", Level::error, Group::ike,
                               "the responder has not proven who it is, and {method} does not do it "

@@ -467,7 +467,7 @@ using Body = std::variant<
     AddressesNotAllowed, AddressesRefused, UnexpectedNat, NotRoutable, AddressLost, WrongAuthMethod,
     NoOwnCertificate, NoCommonSignature, SigningFailed, NoPeerCertificate, IdentityNotInCertificate,
     CertificateRefused, RevocationNotTold, OtherCertificateWanted, OtherCaWanted, BadSignature,
-    WrongEapKey, EapAttemptRefused, NoEapCredential, EapNotSafeAlone, UnexpectedIdentity,
+    WrongEapKey, EapAttemptRefused, NoEapCredential, NoSimCard, EapNotSafeAlone, UnexpectedIdentity,
     SecondSaRefused, InitiatedByBoth, ChildEstablished, ChildRekeyed, ChildDeleted,
     SelectorsUnacceptable, WrongMode, SadFailed, AhThroughNat, PfsMismatch, ChildInactive,
     Reauthenticating, AuthLifetime, LifetimeOver, ChildlessRefused, PeerRefused, NoAnswer,

@@ -47,6 +47,7 @@ struct Take {
   void operator()(SessionBegan& session) const { gateway.sessions_begun.push_back(session); }
   void operator()(SessionUses& use) const { gateway.session_pairs.push_back(use); }
   void operator()(SessionEnded& session) const { gateway.sessions_ended.push_back(session); }
+  void operator()(SequenceNumberUsed& used) const { gateway.numbers_used.push_back(used); }
   void operator()(Keepalive& due) const { gateway.keepalives.push_back(std::move(due)); }
   void operator()(WaitUntil&) const {}
 };

@@ -46,6 +46,7 @@ struct Gateway {
   std::vector<SessionBegan> sessions_begun;
   std::vector<SessionUses> session_pairs;
   std::vector<SessionEnded> sessions_ended;
+  std::vector<SequenceNumberUsed> numbers_used;
   std::vector<Keepalive> keepalives;
   std::deque<LeaseAddresses> leases_wanted;  // not answered yet
   bool answer_leases = true;                 // at once, by `leases`

@@ -75,7 +75,7 @@ class Tunnels(unittest.TestCase):
 
     def test_a_user_of_another_ca(self):
         for client, word in ((self.pair.culvert, "the server refuses"),
-                             (self.pair.charon, "of \"carol")):
+                             (self.pair.charon, "no trusted CA")):
             with self.subTest(client=client.name):
                 self.load(client, "tls", user=self.stranger.issue(USER))
                 self.assert_refused(client, "EAP-TLS", word)
@@ -83,7 +83,7 @@ class Tunnels(unittest.TestCase):
     def test_a_user_with_anothers_certificate(self):
         self.load(self.pair.charon, "tls", user=self.authority.issue("dave@example.org", sans=[
             "dave@example.org"]))
-        self.assert_refused(self.pair.charon, "EAP-TLS")
+        self.assert_refused(self.pair.charon, "EAP-TLS", "did not")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ class FakeHost final : public Host {
   const ConnectionTable& connections() const override { return connections_; }
   const SecretStore& secrets() const override { return secrets_; }
   const eap::UserStore& users() const override { return users_; }
+  eap::SubscriberStore& subscribers() override { return subscribers_; }
   Credentials& credentials() override { return credentials_; }
   std::chrono::sys_seconds date(TimePoint) const override { return {}; }
   void transmit(Transmit&& message) override { transmitted.push_back(std::move(message)); }
@@ -77,6 +78,7 @@ class FakeHost final : public Host {
   ConnectionTable connections_;
   SecretStore secrets_;
   eap::UserStore users_;
+  eap::SubscriberStore subscribers_{*provider_};
   IkeOptions options_;
   std::vector<IpAddress> addresses;
 
