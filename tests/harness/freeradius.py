@@ -22,7 +22,7 @@ run_dir = {directory}
 db_dir = {directory}
 libdir = /usr/lib/freeradius
 pidfile = {directory}/radiusd.pid
-max_request_time = 5
+max_request_time = 30
 cleanup_delay = 2
 max_requests = 16384
 hostname_lookups = no
@@ -150,7 +150,8 @@ _POLICY = """
 """
 
 # A request in the middle of a login leaves the file `held`, and waits while there is a file `hold`.
-_HOLD_POLICY = _POLICY.replace("authorize {", "authorize {\n    if (&State) {\n      hold\n    }", 1)
+_HOLD_POLICY = _POLICY.replace(
+    "authorize {", "authorize {\n    if (&State) {\n      hold\n    }", 1)
 _HOLD = """
 cd "$(dirname "$0")"
 touch held

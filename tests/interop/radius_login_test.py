@@ -204,7 +204,8 @@ class Login(Radius):
         self.load()
         self.assert_up()
         session = radius.wait_for_records(2)[-1]["Acct-Session-Id"]
-        reply = radius.radclient("coa", GATEWAY, [f'User-Name = "{USER}"', "Session-Timeout = 3600"])
+        reply = radius.radclient("coa", GATEWAY,
+                                 [f'User-Name = "{USER}"', "Session-Timeout = 3600"])
         self.assertIn("CoA-ACK", reply)
         self.assertIn("RADIUS has changed the session of carol", self.pair.culvert.log_text())
         reply = radius.radclient("disconnect", GATEWAY, ['User-Name = "nobody"'], check=False)

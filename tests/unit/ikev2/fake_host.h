@@ -42,6 +42,7 @@ class FakeHost final : public Host {
   JobId lease_addresses(const IkeSa&, LeaseRequest&&) override { return {++last_}; }
   std::vector<IpAddress> renewable_addresses(const IkeSa&, bool) const override { return {}; }
   void assign_addresses(const IkeSa&) override {}
+  JobId fetch_evidence(const IkeSa&, std::vector<FetchRequest>) override { return {++last_}; }
   const std::vector<IpAddress>& own_addresses() const override { return addresses; }
   std::uint64_t new_ike_spi() override { return ++last_; }
   std::uint32_t new_child_spi() override { return static_cast<std::uint32_t>(++last_); }

@@ -96,11 +96,13 @@ IkeSa make_sa(FakeHost& host, StateTag state) {
       IkeSa peer;
       peer.role = Role::initiator;
       peer.suite = sa.suite;
-      const auto auth = Authentication::sign(host, peer, material, id);
+      AuthExchange exchange;
+      exchange.material = std::move(material);
+      const auto auth = Authentication::sign(host, peer, exchange.material, id);
       EXPECT_TRUE(auth);
-      auto proof = Authentication::verify(host, sa, material, id, *auth, {{}, {}, {}, kNow});
+      auto proof = Authentication::verify(host, sa, exchange, id, *auth, {{}, {}, {}, kNow});
       EXPECT_TRUE(proof);
-      sa.state = Established{*proof, {}, {}};
+      sa.state = Established{**proof, {}, {}};
       sa.established = kNow;
     }
   }
