@@ -184,6 +184,7 @@ std::vector<LocatedPool> read_pools(const Member& member, Report& report) {
 
 std::vector<PoolRef> join_pools(std::vector<LocatedPool>&& named, std::vector<Tunnel>& tunnels,
                                 Report& report) {
+  named.reserve(named.size() + tunnels.size());  // `names` are views of theirs
   std::vector<std::string_view> names;
   for (const LocatedPool& pool : named) names.push_back(pool.config.name);
   const std::size_t known = names.size();

@@ -49,6 +49,7 @@ void become_established(Host& host, IkeSa& sa, PeerAuthenticated proof, bool ini
   emit(host, sa,
        trace::IkeEstablished{to_string(sa.local_id), to_string(sa.remote_id),
                              to_string(sa.suite, wire::ProtocolId::ike)});
+  sa.took_over = true;
   host.up_down(sa, true, std::nullopt);
   finish_waiters(host, sa, {}, true);
 }

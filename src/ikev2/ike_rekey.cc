@@ -92,6 +92,7 @@ void move_children(Host& host, IkeSa& old, IkeSa& to) {
   old.rekeyed = true;
   old.rekey_at = old.keepalive_at = kNever;
   to.rival_of = {};
+  to.took_over = true;
   emit(host, old, trace::IkeRekeyed{to_string(to.suite, wire::ProtocolId::ike), to.unique_id});
   host.ike_rekeyed(old, to);
   host.touched(to);

@@ -397,6 +397,8 @@ struct IkeSa {
   std::vector<Waiter> waiters;
   std::vector<CommandId> close_waiters;
   bool rekeyed = false;  // another IKE SA has taken its place
+  // It came up, or took another one's place: of two that both sides made at once, one never does.
+  bool took_over = false;
   // Set while it is not decided whether this one or our own takes the place of the named SA, which
   // both sides are rekeying.
   Handle<IkeSa> rival_of;

@@ -258,12 +258,12 @@ void Shard::Impl::retire(SaHandle handle, TimePoint now) {
   const std::string_view by = sa.in<ikev2::Closed>()->by;
   const bool was_established = sa.established != kNever;
   // Before the policies go, so that traps are in place when they have gone.
-  if (was_established && !sa.rekeyed) act_on_end(sa, now);
+  if (sa.took_over && !sa.rekeyed) act_on_end(sa, now);
   const bool deleted = was_established && (by == "us" || by == "peer" || by == "replacement");
   ikev2::remove_children(*this, sa, deleted ? find_newer(sa) : nullptr, by, now);
   if (sa.session) close_session(sa, by);
   ikev2::withdraw_offer(*this, sa);
-  if (was_established && !sa.rekeyed) {
+  if (sa.took_over && !sa.rekeyed) {
     up_down(sa, false, std::nullopt);
     ikev2::emit(*this, sa, trace::IkeDeleted{by});
   }

@@ -86,16 +86,16 @@ TEST(Radius, WhatIsMissingIsNamed) {
 
 TEST(Radius, ATunnelNamesAServiceThatIsThere) {
   EXPECT_THAT(errors(std::string(kTunnel) + "'radius'\n"),
-              ElementsAre("f:1:2: [tunnel.t] uses RADIUS, and there is no [radius]; add it, with "
+              ElementsAre("f:1:9: [tunnel.t] uses RADIUS, and there is no [radius]; add it, with "
                           "'servers' and 'secret'"));
   EXPECT_THAT(errors(std::string(kTunnel) +
                      "'radius.lab'\n[radius.office]\nservers = '10.0.0.5'\nsecret = 's'\n"),
-              ElementsAre("f:1:2: [tunnel.t] uses RADIUS, and there is no [radius.lab]; add it, "
+              ElementsAre("f:1:9: [tunnel.t] uses RADIUS, and there is no [radius.lab]; add it, "
                           "with 'servers' and 'secret'"));
   EXPECT_THAT(errors(std::string(kTunnel) + "'radius'\n[radius.a]\nservers = '10.0.0.5'\n"
                                             "secret = 's'\n[radius.b]\nservers = '10.0.0.6'\n"
                                             "secret = 's'\n"),
-              ElementsAre("f:1:2: [tunnel.t] leaves open which RADIUS service decides; write eap "
+              ElementsAre("f:1:9: [tunnel.t] leaves open which RADIUS service decides; write eap "
                           "= \"radius.a\""));
 }
 

@@ -254,14 +254,15 @@ TEST_F(SimTest, OneTripletIsTooFew) {
 
 TEST_F(SimTest, SequenceNumbersComeTogetherAgain) {
   for (const Type type : {kAka, kAkaPrime}) {
-    add("alice", 3);
+    const std::string name = type == kAka ? "alice" : "carol";  // numbers never go back
+    add(name, 3);
     MilenageCard ahead(*provider_, keys(), 1'000);
     card_ = &ahead;
-    Ends ends = run(type, "alice");
+    Ends ends = run(type, name);
     EXPECT_TRUE(succeeded(ends)) << to_string(type);
-    EXPECT_EQ(store_.sqn("alice"), 1'001u);
+    EXPECT_EQ(store_.sqn(name), 1'001u);
     EXPECT_EQ(server_msk_, peer_msk_);
-    ends = run(type, "alice");
+    ends = run(type, name);
     EXPECT_TRUE(succeeded(ends));
     EXPECT_EQ(ends.packets, 5u) << "identity, challenge, success: in step now";
   }
