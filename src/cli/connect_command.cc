@@ -129,6 +129,7 @@ class Connection {
     print("connected");
     if (!addresses.empty()) print(fmt::format("  address   {}", fmt::join(addresses, ", ")));
     if (!networks.empty()) print(fmt::format("  networks  {}", fmt::join(networks, ", ")));
+    print("Ctrl-C disconnects");
   }
 
   // Until a signal comes, or the daemon ends. Brings the tunnel up again when it goes down.

@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/connect_command.h"
+#include "cli/init_command.h"
 #include "cli/pki_command.h"
 #include "cli/profile_command.h"
 #include "cli/user_command.h"
@@ -96,6 +97,7 @@ int run(int argc, char** argv) {
   add_up_and_down(app, request);
   add_configuration(app, request);
   const cli::Runner runner{request.options, request.run};
+  cli::add_init(app, runner);
   cli::add_user(app, runner);
   cli::add_connect(app, runner);
   cli::add_profile(app, runner);

@@ -304,7 +304,7 @@ std::string culvert_profile(const Profile& profile, const std::string& key_file)
   std::string networks;
   for (const std::string& network : profile.networks)
     networks += fmt::format("{}{}", networks.empty() ? "" : ", ", toml_string(network));
-  text += fmt::format("remote   = [{}]\n", networks);
+  text += fmt::format("remote   = [{}]\nrequest_address = true\n", networks);
   text += profile.ca.empty() ? "ca       = \"/etc/ssl/certs/ca-certificates.crt\"\n"
                              : fmt::format("ca       = {}", pem(profile.ca));
   return text;

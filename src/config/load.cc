@@ -12,6 +12,7 @@
 #include "config/child.h"
 #include "config/device_name.h"
 #include "config/file.h"
+#include "config/gateway.h"
 #include "config/overlaps.h"
 #include "config/pool.h"
 #include "config/radius.h"
@@ -155,6 +156,7 @@ Loaded read_root(const Table& root, Report& report, bool world_readable,
   if (const Member* member = table.any("pool")) pools = read_pools(*member, report);
   table.finish();
   loaded.pools = join_pools(std::move(pools), tunnels, report);
+  loaded.gateway = gateway_rules(tunnels, loaded.pools, report);
   check_overlaps(tunnels, report);
   check_radius(tunnels, loaded.radius, report);
   loaded.secrets = assign_secrets(tunnels, report);

@@ -8,6 +8,7 @@
 
 #include "config/authentication.h"
 #include "config/child.h"
+#include "config/gateway.h"
 #include "config/pool.h"
 #include "config/xfrm_interface.h"
 
@@ -220,6 +221,7 @@ Tunnel read_tunnel(const Member& member, const TunnelContext& context) {
       table.choice<Childless>("childless", kChildlessWords).value_or(Childless::allow);
   config.unique = table.choice<Unique>("unique", kUniqueWords).value_or(Unique::no);
   read_tunnel_addresses(table, tunnel);
+  tunnel.gateway = read_gateway(table);
   tunnel.interface = read_xfrm_interface(table);
   if (tunnel.interface) config.if_id_in = config.if_id_out = tunnel.interface->if_id;
   read_children(table, read_keep(table, config), tunnel);

@@ -17,6 +17,12 @@ struct LocatedPool {
   Position at;
 };
 
+struct GatewayWish {
+  bool nat = false;
+  std::uint16_t mss = 0;
+  Position at;
+};
+
 struct Tunnel {
   Position at;  // of the table
   ConnectionConfig config;
@@ -25,6 +31,7 @@ struct Tunnel {
   std::optional<LocatedText> key;   // path of the file with our private key
   std::vector<Position> remote_at;  // of each child's remote selectors, or of its table
   std::optional<XfrmInterface> interface;
+  std::optional<GatewayWish> gateway;
 
   std::optional<LocatedPool> pool;      // of its own
   std::vector<LocatedText> pool_names;  // that it shares

@@ -92,11 +92,9 @@ Daemon::Daemon(DaemonOptions options, config::Loaded loaded, EventLog& log, Stat
       date_timer_(loop_, [this] { tell_date(); }),
       server_(loop_.context(), *this,
               [this](trace::Level level, const std::string& text) { log_.write(level, text); }),
-      hooks_(loop_,
-             [this](trace::Event&& event) {
-               own_events_.count(event);
-               carry_out(std::move(event));
-             }),
+      hooks_(loop_, [this](trace::Event&& event) { report(std::move(event)); }),
+      gateway_(loop_, options_.state_dir + "/gateway", gateway_table(loaded_.settings.device),
+               [this](trace::Event&& event) { report(std::move(event)); }),
       stop_(loop_, [this] { stop_when_idle(); }) {}
 
 Daemon::~Daemon() {
@@ -157,11 +155,22 @@ std::expected<void, std::string> Daemon::start_plane() {
 }
 
 void Daemon::load_everything() {
+  serve_as_gateway(loaded_.gateway);
   apply(compare({}, loaded_));
   log_.write(trace::Level::info,
              fmt::format("ready: {} connection{} from {}", loaded_.connections.size(),
                          loaded_.connections.size() == 1 ? "" : "s",
                          options_.config.empty() ? "no file, waiting for vici" : options_.config));
+}
+
+void Daemon::serve_as_gateway(const std::vector<config::GatewayRule>& rules) {
+  const std::string device = plane_->address_device();  // the userspace plane's own
+  gateway_.apply({rules, device == loaded_.settings.device ? device : std::string()});
+}
+
+void Daemon::report(trace::Event&& event) {
+  own_events_.count(event);
+  carry_out(std::move(event));
 }
 
 void Daemon::run() { loop_.run(); }
@@ -219,13 +228,14 @@ void Daemon::on_signal(int number) {
     stop_by_ = now() + kLastHooksTime;
     account_by_ = now() + kLastRecordsTime;
     aaa_sessions_.stop();
+    serve_as_gateway({});
     stop_.set(now());
   });
 }
 
 void Daemon::stop_when_idle() {
   const bool accounted = aaa_sessions_.idle() || now() >= account_by_;
-  if ((hooks_.idle() && accounted) || now() >= stop_by_) return loop_.stop();
+  if ((hooks_.idle() && gateway_.idle() && accounted) || now() >= stop_by_) return loop_.stop();
   stop_.set(now() + kIdleCheck);
 }
 
@@ -425,6 +435,7 @@ std::expected<std::vector<std::string>, std::string> Daemon::reload() {
   for (const auto& sentence : sentences) log_.write(trace::Level::info, "reload: " + sentence);
   load_users(*loaded);
   if (loaded->radius != loaded_.radius) configure_aaa(loaded->radius);
+  serve_as_gateway(loaded->gateway);
   apply(difference);
   log_.write(trace::Level::info, fmt::format("reloaded {}: {} added, {} changed, {} removed",
                                              options_.config, difference.added.size(),

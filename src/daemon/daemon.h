@@ -17,6 +17,7 @@
 #include "daemon/addresses.h"
 #include "daemon/difference.h"
 #include "daemon/event_log.h"
+#include "daemon/gateway.h"
 #include "daemon/hooks.h"
 #include "daemon/sequence_numbers.h"
 #include "daemon/signer.h"
@@ -89,6 +90,9 @@ class Daemon : public control::Backend {
   void load_users(const config::Loaded& loaded);
   void load_subscribers(const config::Loaded& loaded);
   void apply(const Difference& difference);
+  void serve_as_gateway(const std::vector<config::GatewayRule>& rules);
+  // An event that is not the shard's.
+  void report(trace::Event&& event);
 
   void drain();
   void carry_out(Transmit&& output);
@@ -148,6 +152,7 @@ class Daemon : public control::Backend {
   io::Timer date_timer_;
   vici::Server server_;
   Hooks hooks_;
+  Gateway gateway_;
   io::Timer stop_;  // while the last updown programs end
   TimePoint stop_by_ = kNever, account_by_ = kNever;
   control::FailureBook failures_;

@@ -18,6 +18,7 @@
 #include "trace/aaa_events.h"
 #include "trace/address_events.h"
 #include "trace/authentication_events.h"
+#include "trace/gateway_events.h"
 #include "wire/registry.h"
 
 namespace culvert::trace {
@@ -475,7 +476,7 @@ using Body = std::variant<
     AddressNotRequested, NoAddressAssigned, EapSucceeded, EapFailed, AaaAccepted, AaaRejected,
     AaaFailed, NotInGroup, AaaSessionOver, AaaSessionChanged, AaaDisconnected, AaaRequestIgnored,
     AaaNotListening, AccountingNotTaken, AaaServerDead, AaaServerAlive, AaaAnswerDropped,
-    HookOutput, HookFailed, HookSkipped, Notice>;
+    HookOutput, HookFailed, HookSkipped, ForwardingOn, GatewayFailed, Notice>;
 
 // Whom an event is about; empty or zero where that is not known.
 struct Subject {

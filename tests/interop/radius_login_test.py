@@ -147,7 +147,7 @@ class Login(Radius):
         self.end()
         self.load(groups="groups = board")
         self.assertNotEqual(self.pair.charon.initiate("net", check=False).returncode, 0)
-        self.assertIn("carol belongs to the groups: staff, blue; the connection is for: board",
+        self.assertIn("carol belongs to the groups: blue, staff; the connection is for: board",
                       self.why())
 
     # ---- accounting ----
@@ -203,7 +203,8 @@ class Login(Radius):
         radius = self.start()
         self.load()
         self.assert_up()
-        session = radius.wait_for_records(2)[-1]["Acct-Session-Id"]
+        session = next(record["Acct-Session-Id"] for record in radius.wait_for_records(2)
+                       if record["Acct-Status-Type"] == "Start")
         reply = radius.radclient("coa", GATEWAY,
                                  [f'User-Name = "{USER}"', "Session-Timeout = 3600"])
         self.assertIn("CoA-ACK", reply)

@@ -1,8 +1,5 @@
-"""Remote users: a server, `culvert user` and `culvert profile` on it, and clients that connect with
-nothing but the profile and the password: `culvert connect`.
-
-    client 192.0.2.9 ===== 192.0.2.1 server 10.1.0.1 - 10.1.0.2 host
-"""
+"""Remote users from nothing: `culvert init server`, `culvert user`, `culvert profile`, and clients with
+nothing but the profile and the password: `culvert connect` and strongSwan's charon-cmd."""
 
 import os
 import re
@@ -12,161 +9,177 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import harness
-
-SERVER = "192.0.2.1"
-TOML = """users = "users.toml"
-
-[tunnel.clients]
-cert  = "server.pem"
-eap   = "mschapv2"
-local = ["10.1.0.0/16"]
-"""
+import road_warriors
 
 
 class RemoteAccess(unittest.TestCase):
     def setUp(self):
-        self.world = harness.World()
-        self.addCleanup(self.world.close)
-        self.server, self.host = self.world.ns("server"), self.world.ns("host")
-        self.client = self.world.ns("client")
-        self.world.link(self.server, f"{SERVER}/24", self.client, "192.0.2.9/24")
-        self.world.link(self.server, "10.1.0.1/16", self.host, "10.1.0.2/16")
-        self.server.forward()
-        self.host.route("default", "10.1.0.1")
-        self.daemon = self.serve()
+        self.scene = road_warriors.Scene()
+        self.addCleanup(self.scene.close)
+        self.scene.init()
+        self.daemon = self.scene.daemon
+        self.client = self.scene.clients["ann"]
 
-    def serve(self):
-        files = {"users.toml": ""}
-        folder = self.world.path("pki")
-        os.mkdir(folder)
-        for name, words in (("ca", ("self", "--ca", "--dn", "CN=Test CA")),
-                            ("server", ("issue", "--cacert", f"{folder}/ca.pem", "--cakey",
-                                        f"{folder}/ca.key", "--dn", "CN=server", "--san",
-                                        SERVER))):
-            key = f"{folder}/{name}.key"
-            self.run_culvert("pki", "gen", "--out", key)
-            self.run_culvert("pki", *words, "--in", key, "--out", f"{folder}/{name}.pem")
-            for ending in ("key", "pem"):
-                with open(f"{folder}/{name}.{ending}", encoding="utf-8") as file:
-                    files[f"{name}.{ending}"] = file.read()
-        return self.world.culvertd(self.server, TOML, files)
+    def user(self, name):
+        """A new user's profile."""
+        self.assertIn("reloaded", self.scene.add(name))
+        return self.scene.client_profile(name)
 
-    def run_culvert(self, *words, check=True, stdin=None):
-        return harness.run([harness.binary("culvert"), *words], check=check, stdin=stdin,
-                           timeout=60)
-
-    def user(self, command, *words, check=True):
-        return self.daemon.culvert("user", command, "--config", self.daemon.config, *words,
-                                   check=check)
-
-    def add(self, name):
-        """A new user's profile and the file with the password."""
-        said = self.user("add", name).stdout
-        self.assertIn("reloaded", said)
-        password = self.world.path(f"{name}.password")
-        with open(password, "w", encoding="utf-8") as file:
-            file.write(re.search(r"password: (\S+)", said).group(1) + "\n")
-        profile = self.world.path(f"{name}.toml")
-        self.run_culvert("profile", name, "--for", "culvert", "--config", self.daemon.config,
-                         "-o", profile)
-        return profile, password
-
-    def connect(self, profile, password):
-        process = self.client.start(
-            [harness.binary("culvert"), "connect", profile, "--password-file", password,
-             "--run-dir", self.world.path("run")], name="connect")
+    def connected(self, profile, name="ann"):
+        process = self.scene.connect(name, profile)
+        process.wait_for_log("Ctrl-C", 20)
         return process
 
-    def connected(self, profile, password):
-        process = self.connect(profile, password)
-        process.wait_for_log("connected\n", 20)
-        return process
-
-    def refused(self, profile, password):
+    def refused(self, profile, password=None, name="ann"):
         """What `culvert connect` says when it fails."""
-        process = self.connect(profile, password)
+        process = self.scene.connect(name, profile, password)
         self.assertEqual(process.wait(30), 1, process.log_text())
         return process.own_log_text()
 
-    def traces(self):
+    def why(self):
+        return self.daemon.culvert("why", "clients").stdout
+
+    def assert_works(self, name, process):
+        self.assertTrue(self.scene.clients[name].ping("10.1.0.2", count=3), process.log_text())
+        self.assertEqual(self.scene.name_servers(name)[0], road_warriors.DNS)
+
+    def traces(self, name="ann"):
         """What a client leaves on its machine."""
-        found = [self.client.run(["ip", *words]).stdout for words in
-                 (("rule",), ("-6", "rule"), ("route", "show", "table", "all"), ("link",))]
-        return [line for text in found for line in text.splitlines() if "culvert" in line or
-                "4501" in line]
+        client = self.scene.clients[name]
+        found = [client.run(["ip", *words]).stdout for words in
+                 (("rule",), ("-6", "rule"), ("route", "show", "table", "all"), ("link",),
+                  ("address",))]
+        left = [line for text in found for line in text.splitlines() if "culvert" in line or
+                "4501" in line or "10.9.0." in line]
+        return left + [server for server in self.scene.name_servers(name)
+                       if server == road_warriors.DNS]
+
+    def test_two_users_at_once(self):
+        ann = self.connected(self.user("ann"))
+        self.scene.add("bob")
+        bob = self.scene.charon_cmd("bob")
+        bob.wait_for_log("CHILD_SA", 20)
+        harness.wait_for(lambda: self.scene.name_servers("bob")[0] == road_warriors.DNS, 10,
+                         bob.log_tail)
+        self.assert_works("ann", ann)
+        self.assert_works("bob", bob)
+        status = self.daemon.list_sas()
+        self.assertEqual(len(set(re.findall(r"10\.9\.0\.\d+", status))), 2, status)
 
     def test_connect_until_ctrl_c(self):
-        process = self.connected(*self.add("ann"))
-        self.assertTrue(self.client.ping("10.1.0.2", count=3), process.log_text())
-        self.assertIn("10.1.0.0/16", process.log_text())
-        process.signal(signal.SIGINT)
-        self.assertEqual(process.wait(20), 0, process.log_text())
+        process = self.connected(self.user("ann"))
+        self.assertRegex(process.log_text(), r"address +10\.9\.0\.\d+")
+        self.assert_works("ann", process)
+        self.assertEqual(self.scene.leave(process), 0, process.log_text())
         self.assertEqual(self.traces(), [])
-        self.assertEqual(os.listdir(self.world.path("run")), [])
+        self.assertEqual(os.listdir(self.scene.path("run")), [])
         harness.wait_for(lambda: not self.daemon.has_child("clients"), 5, "the server hears it")
 
     def test_disconnect(self):
-        ann = self.add("ann")
-        process = self.connected(*ann)
-        self.assertIn("connected already", self.refused(*ann))
-        words = [harness.binary("culvert"), "disconnect", "--run-dir", self.world.path("run")]
+        profile = self.user("ann")
+        process = self.connected(profile)
+        self.assertIn("connected already", self.refused(profile))
+        words = [harness.binary("culvert"), "disconnect", "--run-dir", self.scene.path("run")]
         self.assertIn("disconnected", self.client.run(words).stdout)
         self.assertEqual(process.wait(20), 0)
         self.assertEqual(self.traces(), [])
         self.assertIn("nothing is connected", self.client.run(words, check=False).stderr)
 
     def test_a_killed_client_takes_its_daemon_along(self):
-        ann = self.add("ann")
-        process = self.connected(*ann)
+        profile = self.user("ann")
+        process = self.connected(profile)
         process.signal(signal.SIGKILL)
         process.wait(5)
-        harness.wait_for(lambda: not self.traces(), 15, lambda: self.traces())
-        self.connected(*ann)
-        self.assertTrue(self.client.ping("10.1.0.2"))
+        harness.wait_for(lambda: not self.traces(), 15, lambda: str(self.traces()))
+        self.assert_works("ann", self.connected(profile))
 
     def test_ports_in_use(self):
-        other = self.world.culvertd(self.client, "")
-        process = self.connected(*self.add("ann"))
-        self.assertTrue(self.client.ping("10.1.0.2", count=3), process.log_text())
+        other = self.scene.culvertd(self.client, "")
+        process = self.connected(self.user("ann"))
+        self.assert_works("ann", process)
         process.signal(signal.SIGTERM)
         self.assertEqual(process.wait(20), 0)
         self.assertTrue(other.running())
 
     def test_a_wrong_password(self):
-        profile, _ = self.add("ann")
-        wrong = self.world.path("wrong")
+        profile = self.user("ann")
+        wrong = self.scene.path("wrong")
         with open(wrong, "w", encoding="utf-8") as file:
             file.write("not it\n")
         self.assertRegex(self.refused(profile, wrong), "password")
-        self.assertIn("password", self.daemon.culvert("why", "clients").stdout)
+        self.assertIn("password", self.why())
         self.assertEqual(self.traces(), [])
 
     def test_disabled_expired_and_removed_users(self):
-        ann, bob = self.add("ann"), self.add("bob")
-        process = self.connected(*ann)
-        said = self.user("disable", "ann").stdout
-        self.assertIn("ended 1 tunnel", said)
+        ann, bob = self.user("ann"), self.user("bob")
+        process = self.connected(ann)
+        self.assertIn("ended 1 tunnel", self.scene.user("disable", "ann").stdout)
         process.wait_for_log("the tunnel is down", 10)
         process.stop()
-        self.refused(*ann)
-        self.assertIn("disabled", self.daemon.culvert("why", "clients").stdout)
-        self.user("expire", "bob", "2020-01-31")
-        self.refused(*bob)
-        self.assertIn("expired", self.daemon.culvert("why", "clients").stdout)
-        self.user("enable", "ann")
-        self.connected(*ann).stop()
-        self.user("remove", "ann")
-        self.refused(*ann)
-        self.assertIn("no such user", self.daemon.culvert("why", "clients").stdout)
+        self.refused(ann)
+        self.assertIn("disabled", self.why())
+        self.scene.user("expire", "bob", "2020-01-31")
+        self.refused(bob, name="bob")
+        self.assertIn("expired", self.why())
+        self.scene.user("enable", "ann")
+        self.connected(ann).stop()
+        self.scene.user("remove", "ann")
+        self.refused(ann)
+        self.assertIn("no such user", self.why())
 
     def test_a_server_that_comes_back(self):
-        process = self.connected(*self.add("ann"))
+        process = self.connected(self.user("ann"))
         self.daemon.stop()
         process.wait_for_log("the tunnel is down", 20)
         self.daemon.restart()
-        harness.wait_for(lambda: process.log_text().count("connected\n") == 2, 40,
-                         process.log_text)
-        self.assertTrue(self.client.ping("10.1.0.2", count=3), process.log_text())
+        harness.wait_for(lambda: process.log_text().count("Ctrl-C") == 2, 40, process.log_text)
+        self.assert_works("ann", process)
+
+
+class Gateway(unittest.TestCase):
+    """nat = true: the table of nftables, and forwarding."""
+
+    def setUp(self):
+        self.scene = road_warriors.Scene()
+        self.addCleanup(self.scene.close)
+        self.scene.init()
+
+    def tables(self):
+        return self.scene.server.run(["nft", "list", "ruleset"]).stdout
+
+    def test_the_table_goes_with_the_daemon(self):
+        daemon = self.scene.daemon
+        harness.wait_for(lambda: "masquerade" in self.tables(), 5, self.tables)
+        self.assertIn("maxseg size set 1360", self.tables())
+        forwards = self.scene.server.run(["sysctl", "-n", "net.ipv4.ip_forward"]).stdout
+        self.assertEqual(forwards.strip(), "1")
+        self.assertIn("IPv4 packets are forwarded now", daemon.log_text())
+        daemon.stop()
+        self.assertEqual(self.tables(), "")
+
+    def test_what_a_killed_daemon_left_goes_too(self):
+        daemon = self.scene.daemon
+        harness.wait_for(lambda: "masquerade" in self.tables(), 5, self.tables)
+        daemon.kill()
+        self.assertIn("masquerade", self.tables())
+        with open(daemon.config, encoding="utf-8") as file:
+            text = file.read()
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(text.replace("nat   = true\n", ""))
+        daemon.restart()
+        harness.wait_for(lambda: self.tables() == "", 5, self.tables)
+
+    def test_reload(self):
+        daemon = self.scene.daemon
+        with open(daemon.config, encoding="utf-8") as file:
+            text = file.read()
+        for after in ("clamp_mss = 1200\n", "", "nat = true\nclamp_mss = false\n"):
+            with open(daemon.config, "w", encoding="utf-8") as file:
+                file.write(text.replace("nat   = true\n", after))
+            daemon.culvert("reload")
+            harness.wait_for(lambda: (("masquerade" in self.tables()) == ("nat" in after) and
+                                      ("maxseg" in self.tables()) == ("1200" in after)), 5,
+                             self.tables)
 
 
 if __name__ == "__main__":

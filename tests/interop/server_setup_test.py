@@ -1,4 +1,4 @@
-"""culvert user and profile: the files that they make are read by openssl and by parsers of
+"""culvert init server, user and profile: the files that they make are read by openssl and by parsers of
 other people, and survive what people do to them."""
 
 import base64
@@ -42,6 +42,10 @@ class Folder(unittest.TestCase):
         return harness.run([harness.binary("culvert"), "--uri", uri, *words], check=check,
                            stdin=stdin, timeout=120)
 
+    def init(self, *words, name=NAME, check=True):
+        return self.culvert("init", "server", "--name", name, "--dir", self.folder, *words,
+                            check=check)
+
     def user(self, command, *words, check=True, stdin=None):
         return self.culvert("user", command, "--config", self.config, *words, check=check,
                             stdin=stdin)
@@ -55,6 +59,83 @@ class Folder(unittest.TestCase):
 
     def openssl(self, *words, check=True):
         return harness.run(["openssl", *words], check=check, timeout=60)
+
+
+class Init(Folder):
+    def files(self):
+        return {name: self.text(name) for name in sorted(os.listdir(self.folder))}
+
+    def test_a_server_in_one_command(self):
+        said = self.init("--dns", "9.9.9.9").stdout
+        lines = [line for line in self.text("culvert.toml").splitlines() if line]
+        self.assertLessEqual(len(lines), 8)
+        self.culvert("check", self.config)
+        self.openssl("verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", NAME,
+                     "-CAfile", self.path("ca.pem"), self.path("server.pem"))
+        for secret in ("ca.key", "server.key", "users.toml", "culvert.toml"):
+            self.assertEqual(stat.S_IMODE(os.stat(self.path(secret)).st_mode), 0o600, secret)
+            self.assertIn(self.path(secret), said)
+        self.assertRegex(said, r"culvert user add NAME --config \S+\n\s+culvert profile NAME --for")
+
+    def test_twice_is_as_good_as_once(self):
+        self.init()
+        before = self.files()
+        said = self.init().stdout
+        self.assertEqual(self.files(), before)
+        self.assertNotIn("made", said)
+
+    def test_goes_on_where_it_was_interrupted(self):
+        self.init()
+        whole = self.files()
+        for missing in (["culvert.toml"], ["culvert.toml", "users.toml", "server.pem"],
+                        ["culvert.toml", "users.toml", "server.pem", "server.key", "ca.pem"]):
+            for name in missing:
+                os.remove(self.path(name))
+            self.init()
+            self.assertEqual(sorted(self.files()), sorted(whole), missing)
+            self.assertEqual(self.text("ca.key"), whole["ca.key"])
+            self.openssl("verify", "-CAfile", self.path("ca.pem"), self.path("server.pem"))
+
+    def test_another_configuration_is_not_overwritten(self):
+        self.init()
+        self.write("culvert.toml", "# mine\n")
+        before = self.files()
+        self.refused(self.init(check=False), "exists and says something else.*--force")
+        self.assertEqual(self.files(), before)
+        self.init("--force")
+        kept = [name for name in self.files() if name.startswith("culvert.toml.")]
+        self.assertEqual([self.text(name) for name in kept], ["# mine\n"])
+        self.assertIn("[tunnel.clients]", self.text("culvert.toml"))
+
+    def test_a_new_certificate(self):
+        self.init()
+        old = self.files()
+        self.refused(self.init("--force", name="other.example.org", check=False), "--renew")
+        self.init("--force", "--renew", name="other.example.org")
+        self.assertEqual(self.text("ca.pem"), old["ca.pem"])
+        self.openssl("verify", "-verify_hostname", "other.example.org", "-CAfile",
+                     self.path("ca.pem"), self.path("server.pem"))
+
+    def test_the_key_of_the_ca_may_be_elsewhere(self):
+        self.init()
+        os.remove(self.path("ca.key"))
+        self.init()
+        self.refused(self.init("--renew", check=False), "ca.key")
+
+    def test_addresses_of_both_families(self):
+        self.init("--pool", "10.9.0.0/24", "--pool", "fd09::/112", name="2001:db8::1")
+        self.assertIn('local = ["0.0.0.0/0", "::/0"]', self.text("culvert.toml"))
+        self.openssl("verify", "-verify_ip", "2001:db8::1", "-CAfile", self.path("ca.pem"),
+                     self.path("server.pem"))
+
+    def test_what_is_wrong_is_said_before_anything_is_made(self):
+        for words, because in ((("--pool", "10.9.0.0/33"), "no network"),
+                               (("--pool", "10.9.0.0/31"), "no room"),
+                               (("--dns", "dns.example.org"), "not the address of a DNS server"),
+                               (("--local", "everything"), "no network")):
+            self.refused(self.init(*words, check=False), because)
+        self.refused(self.init(name="*.example.org", check=False), "no host name")
+        self.assertFalse(os.path.exists(self.folder))
 
 
 class Users(Folder):
