@@ -72,7 +72,24 @@ std::vector<IpAddress> wanted_addresses(const wire::Configuration& request) {
   return wanted;
 }
 
-bool gives_addresses(const IkeSa& sa) { return !sa.connection->pools.empty(); }
+// From the connection's pools, or because the peer's login brings some.
+bool gives_addresses(const IkeSa& sa, const AuthExchange& exchange) {
+  const auto& login = exchange.authorization;
+  return !sa.connection->pools.empty() ||
+         (login &&
+          (!login->addresses.empty() || !login->pool.empty() || !login->ipv6_pool.empty()));
+}
+
+// What an AAA server says comes before what the connection says.
+void add_granted(const radius::Authorization& login, LeaseRequest& request) {
+  request.given = login.addresses;
+  request.settings.dns = login.dns;
+  request.settings.nbns = login.nbns;
+  std::vector<std::string> pools;
+  for (const std::string& pool : {login.pool, login.ipv6_pool})
+    if (!pool.empty()) pools.push_back(pool);
+  request.pools.insert(request.pools.begin(), pools.begin(), pools.end());
+}
 
 // Whom leases belong to: who logs in by EAP; else IKE's identity, which is proven then.
 std::string lease_identity(const IkeSa& sa) {
@@ -90,6 +107,7 @@ LeaseRequest lease_request(Host& host, const IkeSa& sa, const AuthExchange& exch
   const Unique unique = sa.connection->unique;
   request.replaces = unique == Unique::replace || (initial_contact && unique != Unique::never);
   request.renewable = host.renewable_addresses(sa, request.replaces);
+  if (exchange.authorization) add_granted(*exchange.authorization, request);
   return request;
 }
 
@@ -202,7 +220,7 @@ void conclude_authentication(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange
                              Payloads&& proof, TimePoint now) {
   const auto* request = find_configuration(exchange->request, wire::ConfigType::request);
   auto wanted = request ? wanted_addresses(*request) : std::vector<IpAddress>();
-  if (wanted.empty() || !gives_addresses(sa))
+  if (wanted.empty() || !gives_addresses(sa, *exchange))
     return establish_as_responder(host, sa, *exchange, std::move(proof), now);
   exchange->proof = std::move(proof);
   LeaseRequest lease = lease_request(host, sa, *exchange, std::move(wanted));
@@ -222,7 +240,7 @@ void addresses_leased(Host& host, IkeSa& sa, JobId job, LeaseGrant&& grant, Time
 
 bool add_configuration_reply(Host& host, IkeSa& sa, const AuthExchange& exchange,
                              Payloads& payloads) {
-  if (!gives_addresses(sa)) return true;
+  if (!gives_addresses(sa, exchange)) return true;
   const auto* request = find_configuration(exchange.request, wire::ConfigType::request);
   if (!sa.assigned) {
     const bool asked = request && !wanted_addresses(*request).empty();
@@ -305,7 +323,7 @@ std::vector<TrafficSelector> local_selectors(const IkeSa& sa, const ChildConfig&
 std::vector<TrafficSelector> remote_selectors(const IkeSa& sa, const ChildConfig& child) {
   if (sa.assigned && !sa.assigned->ours) return resolve_all(child.remote, sa.assigned->addresses);
   // Who is to have an address of ours has no tunnel without one.
-  if (gives_addresses(sa)) return resolve_all(child.remote, {});
+  if (!sa.connection->pools.empty()) return resolve_all(child.remote, {});
   return resolve(child.remote, sa.remote.address);
 }
 

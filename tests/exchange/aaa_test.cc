@@ -289,6 +289,25 @@ TEST_F(AaaTest, AServerChangesAndEndsSessions) {
   EXPECT_EQ(pair.b.sessions_ended[0].cause, radius::TerminateCause::admin_reset);
 }
 
+TEST_F(AaaTest, TheAddressIsTheOneThatTheLoginBrings) {
+  load();
+  ConnectionConfig road = client();
+  road.vips = {IpAddress::any(Family::v4)};
+  road.children[0].local = {*parse_selector("dynamic")};
+  pair.a.load(road, pair.now);
+  ConnectionConfig gateway = server();
+  gateway.children[0].remote = {*parse_selector("dynamic")};
+  pair.b.load(gateway, pair.now);
+  granted.addresses = {*IpAddress::parse("10.9.0.77")};
+  granted.dns = {*IpAddress::parse("10.2.0.53")};
+  log_in();
+  ASSERT_TRUE(is_up());
+  const AssignAddresses& ours = pair.a.assigned.begin()->second;
+  EXPECT_EQ(ours.addresses, granted.addresses);
+  EXPECT_EQ(ours.settings.dns, granted.dns);
+  EXPECT_EQ(to_string(pair.b.policies.begin()->second.remote_ts), "10.9.0.77/32");
+}
+
 TEST_F(AaaTest, GroupsChooseTheConnection) {
   granted.groups = {"guests", "staff"};
   ConnectionConfig boss = server(), staff = server();
