@@ -275,6 +275,12 @@ class FreeRadius(Process):
         return wait_for(lambda: self.records() if len(self.records()) >= count else None, timeout,
                         lambda: f"{count} accounting records, not {self.records()}")
 
+    def wait_for_record(self, kind, timeout=30):
+        """The first record whose Acct-Status-Type is `kind`, once there is one."""
+        return wait_for(lambda: next((record for record in self.records()
+                                      if record["Acct-Status-Type"] == kind), None), timeout,
+                        lambda: f"an accounting record {kind}, not only {self.records()}")
+
     def radclient(self, command, address, attributes, port=3799, secret=None, check=True):
         """radclient COMMAND (disconnect, coa, auth …) from this namespace: its output.
 
