@@ -149,8 +149,7 @@ bool Plane::count(const SaKey& key, TimePoint now) {
       !std::exchange(use.soft_told, true))
     notices_.push_back(Expire{key.first, key.second, false});
   if (life.life_packets == 0 || use.packets < life.life_packets) return true;
-  if (!std::exchange(use.expired, true) && !faults_.silent_expiry)
-    notices_.push_back(Expire{key.first, key.second, true});
+  if (!std::exchange(use.expired, true)) notices_.push_back(Expire{key.first, key.second, true});
   return use.packets == life.life_packets;
 }
 

@@ -39,7 +39,6 @@ struct PlaneFaults {
   bool keep_deleted = false;         // DeleteSa does nothing
   bool clear_at_trap = false;        // a packet that meets a trap leaves in clear
   bool never_acquire = false;        // nobody is told of a packet at a trap
-  bool silent_expiry = false;        // SAs that are used up go without a word
 };
 
 enum class PlaneKind : std::uint8_t { userspace, kernel };

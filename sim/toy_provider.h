@@ -35,7 +35,6 @@ class ToyHash {
 struct ToyFaults {
   bool accept_any_tag = false;  // open() does not look at the tag
   bool ignore_secret = false;   // AUTH does not depend on the pre-shared key
-  bool accept_any_signature = false;
 };
 
 // A signature that anyone can make who knows the public key.

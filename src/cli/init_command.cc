@@ -13,10 +13,10 @@
 #include "cli/json.h"
 #include "cli/programs.h"
 #include "cli/server_files.h"
+#include "cli/service_unit.h"
 #include "cli/text.h"
 #include "config/table_reader.h"
 #include "policy/traffic_selector.h"
-#include "service_unit.h"
 
 namespace culvert::cli {
 namespace {

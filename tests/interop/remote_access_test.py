@@ -1,5 +1,5 @@
-"""Remote users from nothing: `culvert init server`, `culvert user`, `culvert profile`, and clients with
-nothing but the profile and the password: `culvert connect` and strongSwan's charon-cmd."""
+"""Remote users from nothing: `culvert init server`, `culvert user`, `culvert profile`, and clients
+with nothing but the profile and the password: `culvert connect` and strongSwan's charon-cmd."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A server of remote users as `culvert init server` makes it, and two who connect from two networks.
+"""A server of remote users as `culvert init server` makes it; two connect from two networks.
 
     ann 198.51.100.9 ---- 198.51.100.1 +--------+
                                        | server | 10.1.0.1 ---- 10.1.0.2 host
