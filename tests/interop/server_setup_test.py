@@ -1,5 +1,5 @@
-"""culvert init server, user and profile: the files that they make are read by openssl and by parsers
-of other people, and survive what people do to them."""
+"""culvert init server, user and profile: their files are read by openssl and by other parsers, and
+survive what people do to them."""
 
 import base64
 import configparser
