@@ -100,8 +100,8 @@ class Scene(harness.World):
         program = shutil.copy("/usr/sbin/charon-cmd", self.path("charon-cmd"))
         conf = self._write("charon-cmd.conf", _CHARON_CMD_CONF)
         ca = os.path.join(os.path.dirname(self.daemon.config), "ca.pem")
-        command = (f'exec stdbuf -oL {program} --host {SERVER} --identity {name} --cert {ca} --profile ikev2-eap '
-                   f'< {self.path(name + ".password")}')
+        command = (f'exec stdbuf -oL {program} --host {SERVER} --identity {name} --cert {ca} '
+                   f'--profile ikev2-eap < {self.path(name + ".password")}')
         return self._start(name, ["sh", "-c", command], "charon-cmd",
                            env={"STRONGSWAN_CONF": conf})
 
