@@ -189,12 +189,12 @@ const ChildSa* revive_predecessor(Host& host, IkeSa& sa, const ChildSa& successo
   return &*at;
 }
 
-// Others of the lineage are on their way out too: the last one tells that the lineage is down.
-bool is_last_of_lineage(const IkeSa& sa, const ChildSa& child) {
-  return std::ranges::none_of(sa.children, [&](const ChildSa& one) {
-    return one.lineage == child.lineage && one.pair != child.pair &&
-           one.state != ChildState::lingering;
-  });
+// Nothing carries the lineage's traffic any more; others of it may still be on their way out.
+void tell_down(Host& host, IkeSa& sa, const ChildSa& child) {
+  if (child.told_down) return;
+  for (ChildSa& one : sa.children)
+    if (one.lineage == child.lineage) one.told_down = true;
+  host.up_down(sa, false, static_cast<std::size_t>(&child - sa.children.data()));
 }
 
 // Takes it out of the outbound direction; false when no other SA of the lineage goes on.
@@ -203,8 +203,7 @@ bool stop_sending(Host& host, IkeSa& sa, ChildSa& child, std::string_view by) {
   if (!next && child.is_live()) next = revive_predecessor(host, sa, child);
   const bool succeeded = next != nullptr;
   if (child.policy && succeeded) switch_policy(host, sa, next->pair);
-  if (!succeeded && is_last_of_lineage(sa, child))
-    host.up_down(sa, false, static_cast<std::size_t>(&child - sa.children.data()));
+  if (!succeeded) tell_down(host, sa, child);
   if (child.policy) host.apply(DeletePolicy{std::exchange(child.policy, {})});
   host.apply(DeleteSa{child.pair, Direction::out});
   emit(host, sa, trace::ChildDeleted{spi_text(child.spi_in), spi_text(child.spi_out), by},

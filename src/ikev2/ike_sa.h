@@ -63,8 +63,9 @@ struct ChildSa {
   std::uint32_t spi_in = 0, spi_out = 0;
   std::uint16_t cpi_in = 0, cpi_out = 0;  // of IPComp; zero: none
   bool peer_takes_tfc = true;
-  bool rehearse = false;  // the next rekey shows whether both sides agree about PFS
-  bool refused = false;   // by the data plane; told once
+  bool rehearse = false;   // the next rekey shows whether both sides agree about PFS
+  bool refused = false;    // by the data plane; told once
+  bool told_down = false;  // the end of its lineage
   Suite suite;
   ScopeRef scope;  // none: all of the configuration
   // Successors by rekeying share it; the policy always points to one of them.
