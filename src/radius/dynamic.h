@@ -47,7 +47,7 @@ class DynamicAuthorization {
   // The provider outlives this.
   DynamicAuthorization(Provider& provider, Nas nas, std::vector<Peer> peers, Options options);
 
-  using CommandId = StrongId<struct CommandTag, std::uint64_t>;
+  using CommandId = StrongId<struct DynamicCommandTag, std::uint64_t>;
   struct Command {
     CommandId id;  // for answer()
     Endpoint remote;

@@ -46,12 +46,13 @@ void Shard::Impl::complete(JobId job, AaaAnswer&& answer, TimePoint now) {
 SessionId Shard::Impl::begin_session(const IkeSa& sa) {
   const SessionId id{++last_session_};
   sessions_[id] = sa.self;
+  const bool gave = sa.assigned && !sa.assigned->ours;
   outputs_.push_back(SessionBegan{id,
                                   sa.connection->remote.aaa.value_or(std::string()),
                                   {sa.unique_id, sa.connection->name, sa.local, sa.remote},
                                   sa.eap_user,
                                   sa.session->granted,
-                                  {}});
+                                  gave ? sa.assigned->addresses : std::vector<IpAddress>{}});
   return id;
 }
 

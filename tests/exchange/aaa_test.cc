@@ -305,6 +305,8 @@ TEST_F(AaaTest, TheAddressIsTheOneThatTheLoginBrings) {
   const AssignAddresses& ours = pair.a.assigned.begin()->second;
   EXPECT_EQ(ours.addresses, granted.addresses);
   EXPECT_EQ(ours.settings.dns, granted.dns);
+  ASSERT_EQ(pair.b.sessions_begun.size(), 1u);
+  EXPECT_EQ(pair.b.sessions_begun[0].addresses, granted.addresses);  // for accounting
   EXPECT_EQ(to_string(pair.b.policies.begin()->second.remote_ts), "10.9.0.77/32");
 }
 

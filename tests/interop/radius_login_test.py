@@ -225,6 +225,22 @@ class Login(Radius):
         self.assertEqual(radius.wait_for_record("Stop")["Acct-Terminate-Cause"],
                          "Session-Timeout")
 
+    def test_the_address_that_radius_gives(self):
+        radius = self.start(USERS.replace(
+            "  Class", "  Framed-IP-Address = 10.9.9.77,\n  Class", 1))
+        self.load()
+        net = self.pair.there.net
+        self.pair.culvert.load_all(self.culvert_text.replace(f"remote_ts = {net}",
+                                                             "remote_ts = dynamic"))
+        self.pair.charon.load_all(
+            self.charon_text.replace(f"local_ts = {net}", "local_ts = dynamic")
+            .replace("version = 2", "version = 2\n    vips = 0.0.0.0"))
+        self.pair.charon.initiate("net")
+        self.assertIn("10.9.9.77/32", self.pair.charon.list_sas())
+        self.assertEqual(radius.wait_for_record("Start")["Framed-IP-Address"], "10.9.9.77")
+        radius.radclient("disconnect", GATEWAY, ["Framed-IP-Address = 10.9.9.77"])
+        harness.wait_for(self.pair.empty, 5, "all SAs are gone on both sides")
+
     # ---- configuration ----
 
     def test_a_reload_takes_other_servers_over_without_cutting_anybody(self):
