@@ -20,8 +20,7 @@ radius::TerminateCause cause_of(std::string_view by, bool shutting_down) {
 }  // namespace
 
 JobId Shard::Impl::ask_aaa(const IkeSa& sa, Bytes eap, std::unique_ptr<AaaLogin> login) {
-  const JobId job{++last_job_};
-  asking_aaa_[job] = sa.self;
+  const JobId job = new_job(sa);
   outputs_.push_back(AskAaa{job,
                             sa.connection->remote.aaa.value_or(std::string()),
                             {sa.unique_id, sa.connection->name, sa.local, sa.remote},
@@ -31,16 +30,7 @@ JobId Shard::Impl::ask_aaa(const IkeSa& sa, Bytes eap, std::unique_ptr<AaaLogin>
 }
 
 void Shard::Impl::complete(JobId job, AaaAnswer&& answer, TimePoint now) {
-  now_ = now;
-  const auto at = asking_aaa_.find(job);
-  if (at == asking_aaa_.end()) return;
-  const SaHandle handle = at->second;
-  asking_aaa_.erase(at);
-  IkeSa* sa = sas_.get(handle);
-  if (!sa) return;
-  ikev2::aaa_answered(*this, *sa, job, std::move(answer));
-  settle(handle, now);
-  settle_touched(now);
+  resume(job, now, [&](IkeSa& sa) { ikev2::aaa_answered(*this, sa, job, std::move(answer)); });
 }
 
 SessionId Shard::Impl::begin_session(const IkeSa& sa) {

@@ -5,27 +5,17 @@
 namespace culvert {
 
 JobId Shard::Impl::lease_addresses(const IkeSa& sa, LeaseRequest&& request) {
-  const JobId job{++last_job_};
-  leasing_[job] = sa.self;
+  const JobId job = new_job(sa);
   outputs_.push_back(LeaseAddresses{job, std::move(request)});
   return job;
 }
 
 void Shard::Impl::complete(JobId job, LeaseGrant&& answer, TimePoint now) {
-  now_ = now;
-  const auto at = leasing_.find(job);
-  if (at == leasing_.end()) return;
-  const SaHandle handle = at->second;
-  leasing_.erase(at);
-  IkeSa* sa = sas_.get(handle);
-  if (!sa) {
-    if (!answer.addresses.empty())
-      outputs_.push_back(ReleaseAddresses{std::move(answer.addresses)});
-    return;
-  }
-  ikev2::addresses_leased(*this, *sa, job, std::move(answer), now);
-  settle(handle, now);
-  settle_touched(now);
+  const bool waits = resume(job, now, [&](IkeSa& sa) {
+    ikev2::addresses_leased(*this, sa, job, std::move(answer), now);
+  });
+  if (!waits && !answer.addresses.empty())
+    outputs_.push_back(ReleaseAddresses{std::move(answer.addresses)});
 }
 
 std::vector<IpAddress> Shard::Impl::renewable_addresses(const IkeSa& sa, bool all) const {

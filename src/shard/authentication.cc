@@ -46,40 +46,25 @@ std::chrono::sys_seconds Shard::Impl::date(TimePoint now) const {
 
 JobId Shard::Impl::make_signature(const IkeSa& sa, const KeyId& key, const SignatureScheme& scheme,
                                   Bytes octets) {
-  const JobId job{++last_job_};
-  signing_[job] = sa.self;
+  const JobId job = new_job(sa);
   outputs_.push_back(MakeSignature{job, key, scheme, std::move(octets)});
   return job;
 }
 
 JobId Shard::Impl::fetch_evidence(const IkeSa& sa, std::vector<FetchRequest> requests) {
-  const JobId job{++last_job_};
-  fetching_[job] = sa.self;
+  const JobId job = new_job(sa);
   outputs_.push_back(FetchEvidence{job, std::move(requests)});
   return job;
 }
 
 void Shard::Impl::complete(JobId job, FetchedEvidence&& answer, TimePoint now) {
-  now_ = now;
-  const auto waiting = fetching_.extract(job);
-  IkeSa* sa = waiting ? sas_.get(waiting.mapped()) : nullptr;
-  if (!sa) return;
-  ikev2::evidence_fetched(*this, *sa, job, std::move(answer), now);
-  settle(waiting.mapped(), now);
-  settle_touched(now);
+  resume(job, now,
+         [&](IkeSa& sa) { ikev2::evidence_fetched(*this, sa, job, std::move(answer), now); });
 }
 
 void Shard::Impl::complete(JobId job, MadeSignature&& answer, TimePoint now) {
-  now_ = now;
-  const auto at = signing_.find(job);
-  if (at == signing_.end()) return;
-  const SaHandle handle = at->second;
-  signing_.erase(at);
-  IkeSa* sa = sas_.get(handle);
-  if (!sa) return;
-  ikev2::signature_made(*this, *sa, job, std::move(answer), now);
-  settle(handle, now);
-  settle_touched(now);
+  resume(job, now,
+         [&](IkeSa& sa) { ikev2::signature_made(*this, sa, job, std::move(answer), now); });
 }
 
 }  // namespace culvert

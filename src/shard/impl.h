@@ -133,6 +133,25 @@ class Shard::Impl final : public ikev2::Host {
   bool crossed(const IkeSa& sa, const IkeSa& other) const;
   void settle_crossed(IkeSa& sa, IkeSa& other);
 
+  // ---- jobs: questions on behalf of an SA ----
+  JobId new_job(const IkeSa& sa) {
+    const JobId job{++last_job_};
+    jobs_[job] = sa.self;
+    return job;
+  }
+  // Hands the SA that has asked to `go_on`. False: it has gone, or nobody has asked.
+  template <class GoOn>
+  bool resume(JobId job, TimePoint now, GoOn go_on) {
+    now_ = now;
+    const auto waiting = jobs_.extract(job);
+    IkeSa* sa = waiting ? sas_.get(waiting.mapped()) : nullptr;
+    if (!sa) return false;
+    go_on(*sa);
+    settle(waiting.mapped(), now);
+    settle_touched(now);
+    return true;
+  }
+
   // ---- again (restart.cc) ----
   void act_on_end(const IkeSa& sa, TimePoint now);
   void act(const IkeSa& sa, const ikev2::ChildSa& child, CloseAction action, TimePoint now);
@@ -281,9 +300,7 @@ class Shard::Impl final : public ikev2::Host {
   std::map<ChildName, Trap> traps_;
   std::set<ChildName> known_pfs_;
   std::unordered_map<PolicyId, ChildName> trap_names_;
-  std::map<JobId, SaHandle> finding_paths_;
-  std::unordered_map<JobId, SaHandle> signing_, leasing_, fetching_;
-  std::unordered_map<JobId, SaHandle> asking_aaa_;
+  std::unordered_map<JobId, SaHandle> jobs_;  // and who waits for them
   std::unordered_map<SessionId, SaHandle> sessions_;
   std::vector<IpAddress> own_addresses_;
   std::map<std::string, Restart> restarts_;

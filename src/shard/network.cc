@@ -28,21 +28,14 @@ void Shard::Impl::run(NetworkChanged&& command, TimePoint now) {
 }
 
 void Shard::Impl::find_paths(const IkeSa& sa, std::vector<IpAddress> remotes) {
-  const JobId job{++last_job_};
-  finding_paths_[job] = sa.self;
+  const JobId job = new_job(sa);
   outputs_.push_back(FindPaths{job, sa.connection, std::move(remotes)});
 }
 
 void Shard::Impl::complete(JobId job, FoundPaths&& answer, TimePoint now) {
-  now_ = now;
-  const auto at = finding_paths_.find(job);
-  if (at == finding_paths_.end()) return;
-  const SaHandle handle = at->second;
-  finding_paths_.erase(at);
-  IkeSa* sa = sas_.get(handle);
-  if (!sa || !sa->mobility) return;
-  ikev2::paths_found(*this, *sa, answer, now);
-  settle(handle, now);
+  resume(job, now, [&](IkeSa& sa) {
+    if (sa.mobility) ikev2::paths_found(*this, sa, answer, now);
+  });
 }
 
 }  // namespace culvert
