@@ -43,7 +43,8 @@ std::vector<std::string> UpDowns::differences(const std::vector<IkeSaStatus>& li
   std::vector<std::string> found;
   std::set<std::uint32_t> ikes, lineages;
   for (const IkeSaStatus& sa : listed) {
-    if (sa.established != kNever && sa.state != "DELETING") ikes.insert(sa.unique_id);
+    const bool going = sa.state == "DELETING" || sa.state == "REKEYED";
+    if (sa.established != kNever && !going) ikes.insert(sa.unique_id);
     for (const ChildSaStatus& child : sa.children)
       if (child.state != "DELETED") lineages.insert(lineage_of(child.unique_id));
   }

@@ -280,9 +280,13 @@ SaPairId install_successor(Host& host, IkeSa& sa, const PeerAuthenticated&, SaPa
   if (before) {
     before->successor = child->pair;
     if (before->is_live()) before->state = ChildState::rekeyed;
-    host.child_rekeyed(sa, static_cast<std::size_t>(before - sa.children.data()),
-                       static_cast<std::size_t>(child - sa.children.data()));
   }
+  const auto index = static_cast<std::size_t>(child - sa.children.data());
+  // The answer to our request may come when the peer has deleted all that there was.
+  if (!before || before->told_down)
+    host.up_down(sa, true, index);
+  else
+    host.child_rekeyed(sa, static_cast<std::size_t>(before - sa.children.data()), index);
   return child->pair;
 }
 

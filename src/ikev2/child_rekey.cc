@@ -87,6 +87,20 @@ void settle_rivalry(Host& host, IkeSa& sa, const ChildRequest& request, SaPairId
   queue_task(sa, DeleteChild{request.rekeys, true});
 }
 
+// Whoever has asked for the end of the old one meanwhile means its successors too.
+void end_successors(IkeSa& sa, SaPairId old) {
+  const auto& queue = sa.in<Established>()->queue;
+  const bool unwanted = std::ranges::any_of(queue, [&](const Task& task) {
+    const auto* ended = std::get_if<DeleteChild>(&task);
+    return ended && ended->pair == old && !ended->missed;
+  });
+  const ChildSa* before = unwanted ? sa.child_by_pair(old) : nullptr;
+  if (!before) return;
+  for (const ChildSa& child : sa.children)
+    if (child.lineage == before->lineage && child.pair != old && child.is_live())
+      queue_task(sa, DeleteChild{child.pair});
+}
+
 }  // namespace
 
 void rehearse_rekey(Host& host, IkeSa& sa, std::string_view name, TimePoint now) {
@@ -139,6 +153,7 @@ void handle_child_rekey_response(Host& host, IkeSa& sa, ChildRequest&& request, 
                         {request.nonce, grant->nonce, grant->secret.view(), true}, in.now);
   if (!pair) return give_up(host, sa, request, in);
   finish_waiters(host, sa, config->name, true);
+  end_successors(sa, request.rekeys);
   if (request.rival)
     return settle_rivalry(host, sa, request, pair, lower_nonce(request.nonce, grant->nonce));
   switch_policy(host, sa, pair);

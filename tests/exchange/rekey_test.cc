@@ -59,6 +59,18 @@ TEST_P(EitherSide, ReplacesTheChild) {
   EXPECT_TRUE(pair.a.event<trace::ChildRekeyed>());
 }
 
+TEST_P(EitherSide, ATerminationMeansWhatTheRekeyUnderWayMakes) {
+  Pair pair;
+  up(pair, std::get<1>(GetParam()));
+  Gateway& gateway = std::get<0>(GetParam()) ? pair.a : pair.b;
+  rekey_child(gateway, pair.now);
+  gateway.shard->command(Terminate{.id = {9}, .connection = "site", .child = "net"}, pair.now);
+  pair.pass(20s);
+  EXPECT_TRUE(pair.a.sad.empty() && pair.b.sad.empty());
+  ASSERT_TRUE(gateway.done(9));
+  EXPECT_TRUE(gateway.done(9)->success);
+}
+
 TEST_P(EitherSide, ReplacesTheIkeSaAndKeepsTheChild) {
   Pair pair;
   up(pair, std::get<1>(GetParam()));
