@@ -1,11 +1,11 @@
 // What ESP costs a packet: seal and open, in place, in bursts of 32 as the data plane works, by
 // cipher and size of the inner packet. CPU time of one thread.
 #include <fmt/core.h>
-#include <time.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "bench/cpu_time.h"
 #include "esp/transform.h"
 #include "policy/proposal.h"
 
@@ -16,12 +16,6 @@ constexpr std::size_t kBurst = 32;
 constexpr std::size_t kSizes[] = {64, 256, 1'400};
 constexpr double kSecondsEach = 0.05;
 constexpr int kRounds = 5;  // the best of them counts: the machine may be shared
-
-double cpu_seconds() {
-  timespec at{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
-}
 
 SaKeys keys_for(const CipherSpec& spec) {
   const CipherSizes sizes = *sizes_of(spec);
@@ -78,12 +72,12 @@ bool measure(Track& track, Cost& best) {
     double seal = 0, open = 0;
     std::size_t packets = 0;
     while (seal + open < kSecondsEach / kRounds) {
-      const double start = cpu_seconds();
+      const double start = bench::cpu_seconds();
       if (!track.seal()) return false;
-      const double middle = cpu_seconds();
+      const double middle = bench::cpu_seconds();
       if (!track.open()) return false;
       seal += middle - start;
-      open += cpu_seconds() - middle;
+      open += bench::cpu_seconds() - middle;
       packets += kBurst;
     }
     best.seal_ns = std::min(best.seal_ns, seal * 1e9 / static_cast<double>(packets));

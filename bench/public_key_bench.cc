@@ -1,11 +1,11 @@
 // The public-key operations that a set-up with certificates costs a responder at the least, each
 // alone: X25519 with a fresh key pair, a signature made and one verified. `bench_public_key KEY`.
 #include <fmt/core.h>
-#include <time.h>
 
 #include <fstream>
 #include <iterator>
 
+#include "bench/cpu_time.h"
 #include "crypto/openssl_provider.h"
 #include "crypto/private_key.h"
 
@@ -14,19 +14,13 @@ namespace {
 
 constexpr int kRounds = 2'000;
 
-double cpu_seconds() {
-  timespec at{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
-}
-
 // Microseconds of one call; nullopt when a call fails.
 template <class Operation>
 std::optional<double> microseconds_of(Operation&& operation) {
-  const double before = cpu_seconds();
+  const double before = bench::cpu_seconds();
   for (int round = 0; round < kRounds; ++round)
     if (!operation()) return std::nullopt;
-  return (cpu_seconds() - before) * 1e6 / kRounds;
+  return (bench::cpu_seconds() - before) * 1e6 / kRounds;
 }
 
 int run(const PrivateKey& key) {

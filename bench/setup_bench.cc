@@ -2,22 +2,16 @@
 // shard alone, and memory of the SAs that stay. `bench_setup [COUNT]`.
 #include <fmt/core.h>
 #include <malloc.h>
-#include <time.h>
 
 #include <cstdlib>
 #include <vector>
 
+#include "bench/cpu_time.h"
 #include "crypto/openssl_provider.h"
 #include "shard/shard.h"
 
 namespace culvert {
 namespace {
-
-double cpu_seconds() {
-  timespec at{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
-}
 
 std::size_t heap_octets() {
   const struct mallinfo2 info = mallinfo2();
@@ -58,7 +52,7 @@ struct Responder {
 
   std::vector<Bytes> receive(const Datagram& datagram, TimePoint now) {
     std::vector<Bytes> answers;
-    const double before = cpu_seconds();
+    const double before = bench::cpu_seconds();
     shard.receive(datagram, now);
     for (;;) {
       Output output = shard.poll(now);
@@ -66,7 +60,7 @@ struct Responder {
       if (auto* transmit = std::get_if<Transmit>(&output))
         answers.push_back(std::move(transmit->payload));
     }
-    cpu += cpu_seconds() - before;
+    cpu += bench::cpu_seconds() - before;
     return answers;
   }
 };
