@@ -197,21 +197,6 @@ bool is_being_assigned(const IkeSa& sa) {
   return sa.is_initiator() && !sa.in<Established>() && !sa.connection->vips.empty();
 }
 
-std::vector<TrafficSelector> resolve_all(const std::vector<SelectorConfig>& configs,
-                                         const std::vector<IpAddress>& hosts) {
-  std::vector<TrafficSelector> selectors;
-  for (const SelectorConfig& config : configs) {
-    if (!config.dynamic) {
-      selectors.push_back(config.selector);
-      continue;
-    }
-    for (const IpAddress& host : hosts) {
-      for (const TrafficSelector& one : resolve({config}, host)) selectors.push_back(one);
-    }
-  }
-  return selectors;
-}
-
 }  // namespace
 
 // ---- responder ----
@@ -312,18 +297,18 @@ std::expected<void, trace::Body> accept_configuration(IkeSa& sa,
 // ---- both ----
 
 std::vector<TrafficSelector> local_selectors(const IkeSa& sa, const ChildConfig& child) {
-  if (sa.assigned && sa.assigned->ours) return resolve_all(child.local, sa.assigned->addresses);
+  if (sa.assigned && sa.assigned->ours) return resolve(child.local, sa.assigned->addresses);
   if (!is_being_assigned(sa)) return resolve(child.local, sa.local.address);
   std::vector<IpAddress> any;
   for (const Family family : {Family::v4, Family::v6})
     if (wants_family(sa, family)) any.push_back(IpAddress::any(family));
-  return resolve_all(child.local, any);
+  return resolve(child.local, any);
 }
 
 std::vector<TrafficSelector> remote_selectors(const IkeSa& sa, const ChildConfig& child) {
-  if (sa.assigned && !sa.assigned->ours) return resolve_all(child.remote, sa.assigned->addresses);
+  if (sa.assigned && !sa.assigned->ours) return resolve(child.remote, sa.assigned->addresses);
   // Who is to have an address of ours has no tunnel without one.
-  if (!sa.connection->pools.empty()) return resolve_all(child.remote, {});
+  if (!sa.connection->pools.empty()) return resolve(child.remote, std::vector<IpAddress>{});
   return resolve(child.remote, sa.remote.address);
 }
 

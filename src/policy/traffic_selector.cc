@@ -101,16 +101,22 @@ bool is_subset(const std::vector<TrafficSelector>& inner,
 
 std::vector<TrafficSelector> resolve(const std::vector<SelectorConfig>& configs,
                                      const IpAddress& host) {
+  return resolve(configs, std::vector<IpAddress>{host});
+}
+
+std::vector<TrafficSelector> resolve(const std::vector<SelectorConfig>& configs,
+                                     const std::vector<IpAddress>& hosts) {
   std::vector<TrafficSelector> selectors;
   for (const auto& config : configs) {
     TrafficSelector selector = config.selector;
-    if (config.dynamic) {
-      if (host.is_none()) continue;
+    if (!config.dynamic) selectors.push_back(selector);
+    for (const IpAddress& host : hosts) {
+      if (!config.dynamic || host.is_none()) continue;
       selector.first = host;
       // An endpoint that is not known yet may have any address.
       selector.last = host.is_unspecified() ? IpAddress::max(host.family()) : host;
+      selectors.push_back(selector);
     }
-    selectors.push_back(selector);
   }
   return selectors;
 }

@@ -41,9 +41,11 @@ std::string to_string(
 std::string to_string(const std::vector<TrafficSelector>& selectors);  // joined by spaces
 std::string to_string(const SelectorConfig& selector);
 
-// Selectors with every "dynamic" replaced by `host`.
+// Selectors with every "dynamic" replaced by `host`, or by one for each of the hosts.
 std::vector<TrafficSelector> resolve(const std::vector<SelectorConfig>& configs,
                                      const IpAddress& host);
+std::vector<TrafficSelector> resolve(const std::vector<SelectorConfig>& configs,
+                                     const std::vector<IpAddress>& hosts);
 
 std::optional<TrafficSelector> intersect(const TrafficSelector& a, const TrafficSelector& b);
 // All non-empty intersections, duplicates and contained ones removed; order of `theirs`, so that

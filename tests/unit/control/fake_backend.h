@@ -114,8 +114,8 @@ inline IkeSaStatus example_sa(const std::string& name, std::uint32_t id) {
   child.spi_out = 0xdeadbeef;
   child.suite = {{Encr::aes_gcm_16, 128, Integ::none}, Prf::none, Ke::none, Esn::yes};
   child.pair = SaPairId{id};
-  child.local_ts = resolve({*parse_selector("10.1.0.0/16")}, {});
-  child.remote_ts = resolve({*parse_selector("10.2.0.0/16")}, {});
+  child.local_ts = resolve({*parse_selector("10.1.0.0/16")}, IpAddress());
+  child.remote_ts = resolve({*parse_selector("10.2.0.0/16")}, IpAddress());
   child.installed = TimePoint(std::chrono::seconds(950));
   child.rekey_at = TimePoint(std::chrono::seconds(4'000));
   child.expires_at = TimePoint(std::chrono::seconds(4'400));

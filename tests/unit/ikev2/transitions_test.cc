@@ -40,7 +40,7 @@ wire::Payload sample(PayloadType type) {
       return {type, wire::Auth{wire::AuthMethod::shared_key, Bytes(32, 3)}};
     case PayloadType::ts_i:
     case PayloadType::ts_r:
-      return {type, to_wire({*resolve({*parse_selector("10.0.0.0/8")}, {}).begin()})};
+      return {type, to_wire({*resolve({*parse_selector("10.0.0.0/8")}, IpAddress()).begin()})};
     default:
       return {type, wire::Unknown{Bytes(4, 1)}};
   }
