@@ -18,13 +18,6 @@
 namespace culvert::esp {
 namespace {
 
-bool is_local_only(const IpAddress& address) {
-  const auto& octets = address.raw();
-  if (address.is_v4()) return octets[0] == 127 || (octets[0] == 169 && octets[1] == 254);
-  return address == IpAddress::any(Family::v6).next() ||
-         (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80);
-}
-
 std::vector<IpAddress> read_addresses() {
   std::vector<IpAddress> addresses;
   ifaddrs* list = nullptr;
@@ -35,7 +28,7 @@ std::vector<IpAddress> read_addresses() {
     sockaddr_storage storage{};
     std::memcpy(&storage, at->ifa_addr,
                 family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-    if (const IpAddress address = from_sockaddr(storage).address; !is_local_only(address))
+    if (const IpAddress address = from_sockaddr(storage).address; !address.is_local_only())
       addresses.push_back(address);
   }
   freeifaddrs(list);

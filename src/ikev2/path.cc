@@ -15,17 +15,9 @@ bool holds(const std::vector<IpAddress>& addresses, const IpAddress& address) {
   return std::ranges::find(addresses, address) != addresses.end();
 }
 
-// Neither loopback nor link-local: such addresses come and go without being reported.
-bool is_reported(const IpAddress& address) {
-  const auto& octets = address.raw();
-  if (address.is_v4()) return octets[0] != 127 && !(octets[0] == 169 && octets[1] == 254);
-  return address != IpAddress::any(Family::v6).next() &&
-         !(octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80);
-}
-
 bool is_lost(const Host& host, const IpAddress& local) {
   const auto& own = host.own_addresses();
-  return is_reported(local) && !std::ranges::binary_search(own, local);
+  return !local.is_local_only() && !std::ranges::binary_search(own, local);
 }
 
 // Behind the tunnel: inside of a child's local selector that does not hold the address in use.
@@ -186,7 +178,7 @@ std::vector<IpAddress> additional_addresses(const Host& host, const IkeSa& sa) {
   std::vector<IpAddress> addresses;
   const auto& allowed = sa.connection->local_addrs;
   for (const IpAddress& address : host.own_addresses()) {
-    if (address == sa.local.address || !is_reported(address)) continue;
+    if (address == sa.local.address || address.is_local_only()) continue;
     const bool fits = allowed.empty() || std::ranges::any_of(allowed, [&](const auto& pattern) {
                         return pattern.matches(address);
                       });

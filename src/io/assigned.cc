@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +19,7 @@
 #include <fstream>
 
 #include "io/resolv_conf.h"
+#include "policy/pool.h"
 
 namespace culvert::io {
 namespace {
@@ -37,13 +37,6 @@ void merge(const std::vector<T>& from, std::vector<T>& to) {
     if (!contains(to, one)) to.push_back(one);
 }
 
-// A gateway says them, and they go to a shell: letters, digits, hyphens, underscores and dots only.
-bool is_domain(const std::string& text) {
-  return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  });
-}
-
 // Of all holders. One without domains wants every name asked.
 AssignedSettings sum_of(const std::map<std::uint64_t, AssignedSettings>& holders) {
   AssignedSettings sum;
@@ -51,7 +44,7 @@ AssignedSettings sum_of(const std::map<std::uint64_t, AssignedSettings>& holders
   for (const auto& [holder, one] : holders) {
     merge(one.addresses, sum.addresses);
     merge(one.dns, sum.dns);
-    for (const std::string& domain : one.domains)
+    for (const std::string& domain : one.domains)  // a gateway says them, and a shell gets them
       if (is_domain(domain) && !contains(sum.domains, domain)) sum.domains.push_back(domain);
     every_name |= !one.dns.empty() && one.domains.empty();
   }

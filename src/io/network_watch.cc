@@ -24,13 +24,6 @@ constexpr unsigned kGroups =
 constexpr int kMaxReads = 64;
 constexpr std::size_t kBuffer = 32'768;
 
-bool is_local_only(const IpAddress& address) {
-  const auto& octets = address.raw();
-  if (address.is_v4()) return octets[0] == 127 || (octets[0] == 169 && octets[1] == 254);
-  return address == IpAddress::any(Family::v6).next() ||
-         (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80);
-}
-
 // IFF_LOWER_UP of <linux/if.h>, which can't stand beside <net/if.h>.
 constexpr unsigned kLowerUp = 1U << 16;
 
@@ -51,7 +44,7 @@ std::vector<IpAddress> read_addresses(const std::vector<std::string>& own_device
     if (!at->ifa_addr || !is_usable(at->ifa_flags) || contains(own_devices, at->ifa_name)) continue;
     const int family = at->ifa_addr->sa_family;
     if (family != AF_INET && family != AF_INET6) continue;
-    if (const IpAddress address = address_of(at->ifa_addr); !is_local_only(address))
+    if (const IpAddress address = address_of(at->ifa_addr); !address.is_local_only())
       addresses.push_back(address);
   }
   freeifaddrs(list);

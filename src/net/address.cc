@@ -54,6 +54,11 @@ IpAddress IpAddress::next() const {
   return result;
 }
 
+bool IpAddress::is_local_only() const {
+  if (is_v4()) return octets_[0] == 127 || (octets_[0] == 169 && octets_[1] == 254);
+  return *this == any(Family::v6).next() || (octets_[0] == 0xfe && (octets_[1] & 0xc0) == 0x80);
+}
+
 IpAddress IpAddress::previous() const {
   IpAddress result = *this;
   for (std::size_t i = size(); i-- > 0;)

@@ -34,6 +34,7 @@ class IpAddress {
   bool is_v6() const { return family_ == Family::v6; }
   bool is_none() const { return family_ == Family::none; }
   bool is_unspecified() const;  // none, 0.0.0.0 or ::
+  bool is_local_only() const;   // loopback or link-local: it means nothing to other machines
   std::size_t size() const { return family_ == Family::v4 ? 4 : family_ == Family::v6 ? 16 : 0; }
   int bits() const { return static_cast<int>(size()) * 8; }
   ByteView bytes() const { return {octets_.data(), size()}; }
