@@ -52,6 +52,17 @@ class EapTlsTest : public ::testing::Test {
     initiate(world.pair, "net", id);
     for (int rounds = 0; rounds < 4; ++rounds) world.sign();
   }
+  // Up to where the server wants one for its handshake; in IKE, a key proves who it is.
+  void wait_for_signature() {
+    enroll(carol, vpn);
+    configure({"tls"});
+    for (Gateway* gateway : {&world.pair.a, &world.pair.b})
+      gateway->load_psk("x", "the server's key", {}, world.pair.now);
+    client.remote.kind = server.local.kind = AuthKind::psk;
+    world.pair.a.load(client, world.pair.now);
+    world.pair.b.load(server, world.pair.now);
+    initiate(world.pair);
+  }
   static std::string last_failure(const Gateway& gateway) {
     std::string text;
     for (const trace::Event& event : gateway.events)
@@ -184,14 +195,7 @@ TEST_F(EapTlsTest, WithoutACertificateThereIsNothingToOffer) {
 }
 
 TEST_F(EapTlsTest, WithoutASignatureTheLoginFails) {
-  enroll(carol, vpn);
-  configure({"tls"});
-  for (Gateway* gateway : {&world.pair.a, &world.pair.b})
-    gateway->load_psk("x", "the server's key", {}, world.pair.now);
-  client.remote.kind = server.local.kind = AuthKind::psk;
-  world.pair.a.load(client, world.pair.now);
-  world.pair.b.load(server, world.pair.now);
-  initiate(world.pair);
+  wait_for_signature();
   ASSERT_EQ(world.pair.b.to_sign.size(), 1u);
   const JobId job = world.pair.b.to_sign.front().job;
   world.pair.b.shard->complete(job, MadeSignature{{}, "the signing process has died"},
@@ -204,14 +208,7 @@ TEST_F(EapTlsTest, WithoutASignatureTheLoginFails) {
 
 // The answer of the signer never comes, or comes too late.
 TEST_F(EapTlsTest, AnSaThatWaitsForASignatureExpires) {
-  enroll(carol, vpn);
-  configure({"tls"});
-  for (Gateway* gateway : {&world.pair.a, &world.pair.b})
-    gateway->load_psk("x", "the server's key", {}, world.pair.now);
-  client.remote.kind = server.local.kind = AuthKind::psk;
-  world.pair.a.load(client, world.pair.now);
-  world.pair.b.load(server, world.pair.now);
-  initiate(world.pair);
+  wait_for_signature();
   ASSERT_EQ(world.pair.b.to_sign.size(), 1u);
   world.pair.pass(300s);
   EXPECT_EQ(world.pair.b.shard->statistics().ike_sas, 0u);

@@ -9,12 +9,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 from authentication import KEYS, Authority, connection, equip
-from sites import CHARON, CULVERT, Pair
+from sites import CHARON, CULVERT, Pair, PairTest
 
 MOON, SUN = "moon.example.org", "sun.example.org"
 
 
-class Certificates(unittest.TestCase):
+class Certificates(PairTest):
     @classmethod
     def setUpClass(cls):
         cls.pair = Pair(strongswan_conf="half_open_timeout = 3")
@@ -39,25 +39,10 @@ class Certificates(unittest.TestCase):
               [self.authority.certificate])
 
     def assert_works(self, **subject):
-        pair = self.pair
-        for starter in (pair.culvert, pair.charon):
-            with self.subTest(initiator=starter.name, **subject):
-                starter.initiate("net")
-                self.assertTrue(pair.ping() and pair.ping_back(), "no traffic")
-                starter.terminate("site")
-                harness.wait_for(pair.empty, 5, "all SAs are gone on both sides")
+        self.from_both_sides(self.assert_tunnel, **subject)
 
     def assert_refused(self, *sentences):
-        """culvertd refuses charon in both roles, and says why."""
-        pair = self.pair
-        for starter in (pair.culvert, pair.charon):
-            with self.subTest(initiator=starter.name):
-                self.assertNotEqual(starter.initiate("net", check=False).returncode, 0)
-                why = pair.culvert.culvert("why", "site").stdout
-                for sentence in sentences:
-                    self.assertIn(sentence, why)
-                self.assertEqual(pair.culvert.list_sas().strip(), "")
-                harness.wait_for(pair.empty, 10, "charon has given up too")
+        self.from_both_sides(self.assert_no_tunnel, *sentences)
 
     def test_every_kind_of_key(self):
         for kind in KEYS:

@@ -2,13 +2,12 @@
 
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 from authentication import Authority, connection, equip
-from sites import Pair
+from sites import Pair, PairTest
 
 SERVER, USER, PASSWORD = "vpn.example.org", "carol@example.org", "Ar3etTnp"
 METHODS = ("md5", "mschapv2", "gtc")
@@ -18,7 +17,7 @@ def secret(password=PASSWORD, user=USER):
     return f'secrets {{\n eap-carol {{\n id = {user}\n secret = "{password}"\n }}\n}}\n'
 
 
-class Eap(unittest.TestCase):
+class Eap(PairTest):
     @classmethod
     def setUpClass(cls):
         cls.pair = Pair()
@@ -48,13 +47,6 @@ class Eap(unittest.TestCase):
             peer.swanctl("--load-creds", "--clear", check=False)
             peer.load_all(text)
 
-    def assert_works(self, client):
-        pair = self.pair
-        client.initiate("net")
-        self.assertTrue(pair.ping() and pair.ping_back(), "no traffic")
-        client.terminate("site")
-        harness.wait_for(pair.empty, 5, "all SAs are gone on both sides")
-
     def test_every_method_in_both_roles(self):
         for client in (self.pair.culvert, self.pair.charon):
             # As a server, charon leaves the passwords of GTC to PAM.
@@ -62,13 +54,13 @@ class Eap(unittest.TestCase):
                 with self.subTest(client=client.name, method=method):
                     named = method if method == "gtc" else None
                     self.load(client, method, client_method=named)
-                    self.assert_works(client)
+                    self.assert_tunnel(client)
 
     def test_the_user_is_asked_for(self):
         for client in (self.pair.culvert, self.pair.charon):
             with self.subTest(client=client.name):
                 self.load(client, server_eap_id="eap_id = %any")
-                self.assert_works(client)
+                self.assert_tunnel(client)
 
     def test_a_wrong_password(self):
         for client in (self.pair.culvert, self.pair.charon):

@@ -2,19 +2,18 @@
 
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 from authentication import Authority, connection, equip
-from sites import Pair
+from sites import Pair, PairTest
 
 SERVER, USER, PASSWORD = "vpn.example.org", "carol@example.org", "Ar3etTnp"
 SECRET = f'secrets {{\n eap-carol {{\n id = {USER}\n secret = "{PASSWORD}"\n }}\n}}\n'
 
 
-class Tunnels(unittest.TestCase):
+class Tunnels(PairTest):
     @classmethod
     def setUpClass(cls):
         cls.pair = Pair(strongswan_conf="plugins { eap-ttls { phase2_method = mschapv2 } }")
@@ -47,21 +46,7 @@ class Tunnels(unittest.TestCase):
         for client in (self.pair.culvert, self.pair.charon):
             with self.subTest(client=client.name):
                 self.load(client, method, **options)
-                self.assert_works(client)
-
-    def assert_works(self, client):
-        pair = self.pair
-        client.initiate("net")
-        self.assertTrue(pair.ping() and pair.ping_back(), "no traffic")
-        client.terminate("site")
-        harness.wait_for(pair.empty, 5, "all SAs are gone on both sides")
-
-    def assert_refused(self, client, *words):
-        self.assertNotEqual(client.initiate("net", check=False).returncode, 0)
-        why = self.pair.culvert.culvert("why", "site").stdout
-        for word in words:
-            self.assertIn(word, why)
-        harness.wait_for(self.pair.empty, 10, "all SAs are gone on both sides")
+                self.assert_tunnel(client)
 
     def test_tls(self):
         self.in_both_roles("tls")
@@ -78,12 +63,12 @@ class Tunnels(unittest.TestCase):
                              (self.pair.charon, "no trusted CA")):
             with self.subTest(client=client.name):
                 self.load(client, "tls", user=self.stranger.issue(USER))
-                self.assert_refused(client, "EAP-TLS", word)
+                self.assert_no_tunnel(client, "EAP-TLS", word)
 
     def test_a_user_with_anothers_certificate(self):
         self.load(self.pair.charon, "tls", user=self.authority.issue("dave@example.org", sans=[
             "dave@example.org"]))
-        self.assert_refused(self.pair.charon, "EAP-TLS", "did not")
+        self.assert_no_tunnel(self.pair.charon, "EAP-TLS", "did not")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 from authentication import connection, equip, key_pair
-from sites import CHARON, CULVERT, Pair
+from sites import CHARON, CULVERT, Pair, PairTest
 
 MOON, SUN = "moon.example.org", "sun.example.org"
 
 
-class RawKeys(unittest.TestCase):
+class RawKeys(PairTest):
     @classmethod
     def setUpClass(cls):
         cls.pair = Pair(strongswan_conf="half_open_timeout = 3")
@@ -36,12 +36,7 @@ class RawKeys(unittest.TestCase):
     def test_every_kind_that_charon_takes(self):
         for kind in ("rsa", "ecdsa256", "ed25519"):
             self.load(key_pair(kind), key_pair(kind))
-            for starter in (self.pair.culvert, self.pair.charon):
-                with self.subTest(kind=kind, initiator=starter.name):
-                    starter.initiate("net")
-                    self.assertTrue(self.pair.ping() and self.pair.ping_back(), "no traffic")
-                    starter.terminate("site")
-                    harness.wait_for(self.pair.empty, 5, "all SAs are gone on both sides")
+            self.from_both_sides(self.assert_tunnel, kind=kind)
 
     def test_another_key(self):
         moon, sun = key_pair("ecdsa256"), key_pair("ecdsa256")
@@ -50,12 +45,7 @@ class RawKeys(unittest.TestCase):
         equip(self.pair.charon, key=stranger[0],
               public_keys={"own.pub": stranger[1], "other.pub": moon[1]})
         self.pair.charon.load_all()
-        for starter in (self.pair.culvert, self.pair.charon):
-            with self.subTest(initiator=starter.name):
-                self.assertNotEqual(starter.initiate("net", check=False).returncode, 0)
-                self.assertIn("does not fit its key",
-                              self.pair.culvert.culvert("why", "site").stdout)
-                harness.wait_for(self.pair.empty, 10, "charon has given up too")
+        self.from_both_sides(self.assert_no_tunnel, "does not fit its key")
 
 
 class FromToml(unittest.TestCase):

@@ -5,14 +5,13 @@ import os
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 from authentication import Authority, connection, equip
 from harness.process import PATIENCE, run
-from sites import Pair
+from sites import Pair, PairTest
 
 MOON, SUN = "moon.example.org", "sun.example.org"
 CRL = "http://192.0.2.2:8080/ca.crl"
@@ -20,7 +19,7 @@ OCSP = "http://192.0.2.2:8081/"
 SILENT = "http://192.0.2.2:8082/"
 
 
-class Revocation(unittest.TestCase):
+class Revocation(PairTest):
     """culvertd is moon, charon is sun; charon's namespace has the servers."""
 
     def setUp(self):
@@ -67,23 +66,10 @@ class Revocation(unittest.TestCase):
         return server
 
     def assert_up(self):
-        pair = self.pair
-        for starter in (pair.culvert, pair.charon):
-            with self.subTest(initiator=starter.name):
-                starter.initiate("net")
-                self.assertTrue(pair.ping(), "no traffic")
-                starter.terminate("site")
-                harness.wait_for(pair.empty, 5, "all SAs are gone on both sides")
+        self.from_both_sides(self.assert_tunnel)
 
     def assert_refused(self, *sentences):
-        pair = self.pair
-        for starter in (pair.culvert, pair.charon):
-            with self.subTest(initiator=starter.name):
-                self.assertNotEqual(starter.initiate("net", check=False).returncode, 0)
-                why = pair.culvert.culvert("why", "site").stdout
-                for sentence in sentences:
-                    self.assertIn(sentence, why)
-                harness.wait_for(pair.empty, 15, "all SAs are gone on both sides")
+        self.from_both_sides(self.assert_no_tunnel, *sentences)
 
     def test_a_crl(self):
         self.issue_sun("--crl", CRL)

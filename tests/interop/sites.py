@@ -3,6 +3,8 @@
 Both are driven by swanctl with the same text, seen from its own side.
 """
 
+import unittest
+
 import harness
 
 PSK = "a key that both sides know"
@@ -128,3 +130,28 @@ class Pair:
 
     def close(self, failed=False):
         self.world.__exit__(RuntimeError if failed else None, None, None)
+
+
+class PairTest(unittest.TestCase):
+    """What tests of `pair`, a Pair, look for; `starter` is its culvertd or its charon."""
+
+    def assert_tunnel(self, starter):
+        """It comes up from there, carries packets both ways, and goes without a trace."""
+        starter.initiate("net")
+        self.assertTrue(self.pair.ping() and self.pair.ping_back(), "no traffic")
+        starter.terminate("site")
+        harness.wait_for(self.pair.empty, 5, "all SAs are gone on both sides")
+
+    def assert_no_tunnel(self, starter, *sentences):
+        """It does not come up, and culvertd says why."""
+        self.assertNotEqual(starter.initiate("net", check=False).returncode, 0)
+        why = self.pair.culvert.culvert("why", "site").stdout
+        for sentence in sentences:
+            self.assertIn(sentence, why)
+        self.assertEqual(self.pair.culvert.list_sas().strip(), "")
+        harness.wait_for(self.pair.empty, 15, "charon has given up too")
+
+    def from_both_sides(self, check, *arguments, **subject):
+        for starter in (self.pair.culvert, self.pair.charon):
+            with self.subTest(initiator=starter.name, **subject):
+                check(starter, *arguments)
