@@ -13,7 +13,9 @@ using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
 
-TrafficSelector selector(const char* text) { return resolve({*parse_selector(text)}, IpAddress()).at(0); }
+TrafficSelector selector(const char* text) {
+  return resolve({*parse_selector(text)}, IpAddress()).at(0);
+}
 
 TrafficSelector flow(const char* address, std::uint16_t port) {
   TrafficSelector one = selector(address);
