@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "config/child.h"
 #include "config/file.h"
@@ -14,7 +13,6 @@
 #include "config/radius.h"
 #include "config/secret_text.h"
 #include "crypto/openssl_provider.h"
-#include "crypto/pem.h"
 #include "eap/packet.h"
 #include "pki/certificate_file.h"
 #include "pki/identity_match.h"
@@ -149,21 +147,6 @@ void read_eap_user(TableReader& table, ConnectionConfig& config) {
   if (local.id.is_any()) local.id = parse_identity(user->value).value_or(*local.eap_id);
 }
 
-// Without `key`: the file beside the first of `beside_what` whose name ends in ".key", if it
-// exists.
-std::optional<LocatedText> key_file(TableReader& table, std::string_view beside_what) {
-  const std::string& config = table.report().file();
-  if (const auto named = table.text("key"))
-    return LocatedText{beside(config, named->value), named->at};
-  const auto files = table.texts(beside_what);
-  if (table.any("key") || files.empty() || is_pem(as_bytes(files.front().value)))
-    return std::nullopt;
-  auto path = std::filesystem::path(beside(config, files.front().value));
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path.replace_extension(".key"), error)) return std::nullopt;
-  return LocatedText{path.string(), files.front().at};
-}
-
 // ---- identities ----
 
 void read_identities(TableReader& table, ConnectionConfig& config) {
@@ -194,14 +177,6 @@ void refuse_both(TableReader& table, std::string_view one, std::string_view othe
 }
 
 }  // namespace
-
-void read_private_key(TableReader& table, std::string_view beside_what, Tunnel& tunnel) {
-  tunnel.key = key_file(table, beside_what);
-  if (!tunnel.key)
-    table.report().error(table.at(),
-                         fmt::format("{} has '{}', but no 'key'", table.name(), beside_what),
-                         "add key = \"FILE\" with the private key, in PEM or DER");
-}
 
 void read_authentication(TableReader& table, const TunnelContext& context, Tunnel& tunnel) {
   ConnectionConfig& config = tunnel.config;

@@ -65,4 +65,10 @@ std::string beside(const std::string& from, const std::string& name) {
   return (std::filesystem::path(from).parent_path() / name).string();
 }
 
+ByteView without_newline(ByteView octets) {
+  if (!octets.empty() && octets.back() == '\n') octets = octets.first(octets.size() - 1);
+  if (!octets.empty() && octets.back() == '\r') octets = octets.first(octets.size() - 1);
+  return octets;
+}
+
 }  // namespace culvert::config

@@ -164,8 +164,7 @@ Loaded read_root(const Table& root, Report& report, bool world_readable,
     if (tunnel.interface)
       add_xfrm_interface(*tunnel.interface, tunnel.at, report, loaded.interfaces);
   for (const Tunnel& tunnel : tunnels)
-    if (tunnel.key && std::ranges::find(loaded.keys, tunnel.key->value) == loaded.keys.end())
-      loaded.keys.push_back(tunnel.key->value);
+    if (tunnel.key) loaded.keys.push_back(*tunnel.key);
   for (Tunnel& tunnel : tunnels)
     loaded.connections.push_back(
         std::make_shared<const ConnectionConfig>(std::move(tunnel.config)));

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "config/gateway_rule.h"
+#include "config/key_file.h"
 #include "config/radius_service.h"
 #include "eap/sim_credentials.h"
 #include "eap/user_store.h"
@@ -57,7 +58,7 @@ struct Loaded {
   std::vector<eap::User> users;
   std::vector<RadiusService> radius;
   std::vector<eap::Subscriber> subscribers;
-  std::vector<std::string> keys;  // paths of files with private keys, which are not read here
+  std::vector<KeyFile> keys;
   std::vector<XfrmInterface> interfaces;  // that tunnels want
   std::vector<PoolRef> pools;             // one that a tunnel has for itself bears its name
   std::vector<GatewayRule> gateway;       // where tunnels want nat or clamp_mss

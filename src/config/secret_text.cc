@@ -11,13 +11,6 @@
 namespace culvert::config {
 namespace {
 
-// What an editor leaves at the end of a file is no part of the secret.
-ByteView without_newline(ByteView octets) {
-  if (!octets.empty() && octets.back() == '\n') octets = octets.first(octets.size() - 1);
-  if (!octets.empty() && octets.back() == '\r') octets = octets.first(octets.size() - 1);
-  return octets;
-}
-
 // `what` as diagnostics call it: "pre-shared key".
 SecretBytes read_secret_file(const LocatedText& name, std::string_view what, Report& report) {
   const auto file = read_file(beside(report.file(), name.value), limits::kMaxSecretFileSize);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "config/key_file.h"
 #include "config/table_reader.h"
 #include "eap/user_store.h"
 #include "ipsec/xfrm_interface.h"
@@ -28,7 +29,7 @@ struct Tunnel {
   ConnectionConfig config;
   SecretBytes psk;  // empty when it is missing or wrong, which has been reported
   Position psk_at;
-  std::optional<LocatedText> key;   // path of the file with our private key
+  std::optional<KeyFile> key;
   std::vector<Position> remote_at;  // of each child's remote selectors, or of its table
   std::optional<XfrmInterface> interface;
   std::optional<GatewayWish> gateway;

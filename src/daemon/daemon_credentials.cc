@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "daemon/daemon.h"
+#include "daemon/key_files.h"
 
 namespace culvert {
 
@@ -31,15 +32,9 @@ std::expected<KeyId, std::string> Daemon::load_key(ByteView file) {
 
 // Keys first: they are what can fail.
 std::expected<void, std::string> Daemon::load_credentials(const config::Loaded& loaded) {
-  std::vector<PublicKeyRef> keys;
-  for (const std::string& path : loaded.keys) {
-    const auto spki = signer_.load_file(path, {});
-    if (!spki) return std::unexpected("the private key: " + spki.error());
-    auto key = provider_->load_public_key(*spki);
-    if (!key) return std::unexpected("the private key of " + path + " is of an unknown kind");
-    keys.push_back(std::move(*key));
-  }
-  for (PublicKeyRef& key : keys) execute(LoadKey{std::move(key)}, {});
+  auto keys = load_key_files(signer_, *provider_, loaded.keys);
+  if (!keys) return std::unexpected(std::move(keys.error()));
+  for (PublicKeyRef& key : *keys) execute(LoadKey{std::move(key)}, {});
   const auto add = [this](const std::vector<CertificateData>& certificates, bool is_ca) {
     for (const CertificateData& one : certificates)
       if (auto parsed = parse_certificate(one.view()))

@@ -8,7 +8,9 @@
 #include <exception>
 #include <filesystem>
 
+#include "crypto/openssl_provider.h"
 #include "daemon/daemon.h"
+#include "daemon/key_files.h"
 
 namespace {
 
@@ -85,6 +87,24 @@ void add_overrides(CLI::App& app, config::Overrides& overrides) {
       ->check(CLI::Range(1, 65'535));
 }
 
+// Everything but what only a start can show: sockets and the data plane.
+int check(const Arguments& arguments, const config::Loaded& loaded, signer::Socket socket) {
+  if (!has_file(arguments)) {
+    fmt::print("{} does not exist; culvertd will wait for vici\n", arguments.config);
+    return 0;
+  }
+  io::EventLoop loop;
+  Signer signer(loop, std::move(socket));
+  const auto provider = make_openssl_provider();
+  if (const auto keys = load_key_files(signer, *provider, loaded.keys); !keys) {
+    fmt::print(stderr, "{}\n", keys.error());
+    return 1;
+  }
+  fmt::print("{}: {} connection{}, no mistakes\n", arguments.config, loaded.connections.size(),
+             loaded.connections.size() == 1 ? "" : "s");
+  return 0;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("The Culvert IKE daemon. It stays in the foreground and logs to standard error.",
                "culvertd");
@@ -99,18 +119,12 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   arguments.config_given = config->count() > 0;
   // Before there is any secret that it would inherit.
-  std::expected<signer::Socket, std::string> signer(signer::Socket(-1));
-  if (!arguments.check) signer = signer::start_process();
+  auto signer = signer::start_process();
   if (!signer) return fail(signer.error());
   auto loaded = load(arguments);
   if (!loaded) return 1;
-  if (!arguments.check) return serve(arguments, std::move(*loaded), std::move(*signer));
-  if (has_file(arguments))
-    fmt::print("{}: {} connection{}, no mistakes\n", arguments.config, loaded->connections.size(),
-               loaded->connections.size() == 1 ? "" : "s");
-  else
-    fmt::print("{} does not exist; culvertd will wait for vici\n", arguments.config);
-  return 0;
+  if (arguments.check) return check(arguments, *loaded, std::move(*signer));
+  return serve(arguments, std::move(*loaded), std::move(*signer));
 }
 
 }  // namespace

@@ -40,8 +40,10 @@ std::expected<Bytes, std::string> Signer::sign_now(const KeyId& key, const Signa
   return await(post(signer::Sign{key, scheme, std::move(octets)}));
 }
 
-std::expected<Bytes, std::string> Signer::load_file(const std::string& path, ByteView password) {
-  return await(post(signer::LoadKeyFile{SecretBytes(as_bytes(path)), SecretBytes(password)}));
+std::expected<Bytes, std::string> Signer::load_file(const std::string& path,
+                                                    const std::string& password_path) {
+  return await(
+      post(signer::LoadKeyFile{SecretBytes(as_bytes(path)), SecretBytes(as_bytes(password_path))}));
 }
 
 std::expected<Bytes, std::string> Signer::load(ByteView file, ByteView password) {

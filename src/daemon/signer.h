@@ -31,7 +31,9 @@ class Signer {
   // The SubjectPublicKeyInfo of the key, which can sign from now on. The error goes on behind the
   // name of what was to be loaded. These wait for the answer: the process reads a file at most, and
   // is given up after two seconds.
-  std::expected<Bytes, std::string> load_file(const std::string& path, ByteView password);
+  // password_path: of the file with its password; empty: it is not encrypted.
+  std::expected<Bytes, std::string> load_file(const std::string& path,
+                                              const std::string& password_path);
   std::expected<Bytes, std::string> load(ByteView file, ByteView password);
   void forget(const KeyId& key);
 

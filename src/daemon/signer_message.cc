@@ -34,7 +34,7 @@ struct Encoder {
   Writer& writer;
   void operator()(const LoadKeyFile& load) const {
     write_field(writer, load.path.view());
-    write_field(writer, load.password.view());
+    write_field(writer, load.password_path.view());
   }
   void operator()(const LoadKey& load) const {
     write_field(writer, load.file.view());
@@ -53,7 +53,7 @@ struct Encoder {
 constexpr std::size_t kRoomForRest = 64;  // all but the fields of variable length
 struct FieldSizes {
   std::size_t operator()(const LoadKeyFile& load) const {
-    return load.path.size() + load.password.size();
+    return load.path.size() + load.password_path.size();
   }
   std::size_t operator()(const LoadKey& load) const {
     return load.file.size() + load.password.size();

@@ -13,7 +13,7 @@ namespace culvert::signer {
 // ---- requests ----
 
 struct LoadKeyFile {
-  SecretBytes path, password;
+  SecretBytes path, password_path;  // no password_path: it is not encrypted
 };
 struct LoadKey {
   SecretBytes file, password;  // the file's octets

@@ -36,7 +36,14 @@ class KeyRing {
     const std::string path(as_text(load.path.view()));
     const auto file = config::read_file(path, limits::kMaxSecretFileSize);
     if (!file) return std::unexpected(file.error());
-    auto loaded = add(file->octets.view(), load.password.view());
+    const std::string password_path(as_text(load.password_path.view()));
+    config::FileContents password;
+    if (!password_path.empty()) {
+      auto read = config::read_file(password_path, limits::kMaxSecretFileSize);
+      if (!read) return std::unexpected(read.error());
+      password = std::move(*read);
+    }
+    auto loaded = add(file->octets.view(), config::without_newline(password.octets.view()));
     if (!loaded) return std::unexpected("\"" + path + "\" " + loaded.error());
     return loaded;
   }
