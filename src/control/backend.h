@@ -39,6 +39,7 @@ class Backend {
   // ---- certificates and private keys; errors are sentences, load_key's goes on after "the key"
   // ----
   virtual std::expected<pki::CertificateRef, std::string> parse_certificate(ByteView der) = 0;
+  virtual void load_certificate(LoadCertificate certificate) = 0;
   virtual std::expected<void, std::string> load_crl(ByteView file) = 0;
   // Hands the key to whoever signs; its name from now on.
   virtual std::expected<KeyId, std::string> load_key(ByteView file) = 0;

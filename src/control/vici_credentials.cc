@@ -62,7 +62,7 @@ std::expected<void, std::string> Commands::add_certificates(const std::string& f
     auto parsed = backend_.parse_certificate(der);
     if (!parsed) return std::unexpected(parsed.error());
     listed_certificates_[(*parsed)->fingerprint] = {*parsed, is_ca};
-    backend_.execute(LoadCertificate{*parsed, is_ca}, {});
+    backend_.load_certificate({*parsed, is_ca});
   }
   return {};
 }

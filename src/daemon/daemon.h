@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,7 @@ class Daemon : public control::Backend {
   ConnectionRef connection(const std::string& name) const override;
   std::optional<control::Failure> last_failure(const std::string& connection) const override;
   std::expected<pki::CertificateRef, std::string> parse_certificate(ByteView der) override;
+  void load_certificate(LoadCertificate certificate) override;
   std::expected<void, std::string> load_crl(ByteView file) override;
   std::expected<KeyId, std::string> load_key(ByteView file) override;
   void forget_key(const KeyId& key) override;
@@ -87,6 +89,9 @@ class Daemon : public control::Backend {
   void load_everything();
   // Of the file; the error is a sentence, and leaves what was in force.
   std::expected<void, std::string> load_credentials(const config::Loaded& loaded);
+  // Tells the shard all there is: of these connections of the file, its keys, and vici's.
+  void tell_credentials(const std::vector<ConnectionRef>& connections);
+  void forget_if_unused(const KeyId& key);
   void load_users(const config::Loaded& loaded);
   void load_subscribers(const config::Loaded& loaded);
   void apply(const Difference& difference);
@@ -127,6 +132,14 @@ class Daemon : public control::Backend {
   void on_signal(int number);
   void stop_when_idle();
 
+  using KeyMap = std::map<KeyId, PublicKeyRef>;
+  // By vici clients.
+  struct Given {
+    std::map<pki::Fingerprint, LoadCertificate> certificates;
+    std::vector<pki::CrlRef> crls;
+    KeyMap keys;
+  };
+
   DaemonOptions options_;
   config::Loaded loaded_;  // what is in force, as the file gave it
   EventLog& log_;
@@ -136,6 +149,8 @@ class Daemon : public control::Backend {
   asio::signal_set signals_;
   std::unique_ptr<Provider> provider_;
   Signer signer_;
+  Given given_;
+  KeyMap file_keys_;
   SequenceNumbers sequence_numbers_;
   std::unique_ptr<Shard> shard_;
   io::Mailbox mailbox_;

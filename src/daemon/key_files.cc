@@ -34,20 +34,19 @@ std::expected<PublicKeyRef, std::string> load(Signer& signer, Provider& provider
 
 }  // namespace
 
-std::expected<std::vector<PublicKeyRef>, std::string> load_key_files(
-    Signer& signer, Provider& provider, std::span<const config::KeyFile> files) {
-  std::map<std::pair<std::string, std::string>, std::expected<PublicKeyRef, std::string>> loaded;
-  std::vector<PublicKeyRef> keys;
-  std::string wrong;
-  const auto complain = [&wrong](const config::KeyFile& file, std::string_view what) {
-    wrong += fmt::format("{}{}: {}", wrong.empty() ? "" : "\n", file.place, what);
+LoadedKeys load_key_files(Signer& signer, Provider& provider,
+                          std::span<const config::KeyFile> files) {
+  std::map<std::pair<std::string, std::string>, std::expected<PublicKeyRef, std::string>> known;
+  LoadedKeys result;
+  const auto complain = [&](const config::KeyFile& file, std::string_view what) {
+    result.wrong += fmt::format("{}{}: {}", result.wrong.empty() ? "" : "\n", file.place, what);
   };
   for (const config::KeyFile& file : files) {
     auto [at, first] =
-        loaded.try_emplace({file.path, file.password_path}, std::unexpected(std::string()));
+        known.try_emplace({file.path, file.password_path}, std::unexpected(std::string()));
     if (first) {
       at->second = load(signer, provider, file);
-      if (at->second) keys.push_back(*at->second);
+      if (at->second) result.keys.push_back(*at->second);
     }
     if (!at->second)
       complain(file, at->second.error());
@@ -56,8 +55,7 @@ std::expected<std::vector<PublicKeyRef>, std::string> load_key_files(
                fmt::format("the private key in {} does not belong to the {} beside it", file.path,
                            file.certificates.empty() ? "public key" : "certificate"));
   }
-  if (!wrong.empty()) return std::unexpected(std::move(wrong));
-  return keys;
+  return result;
 }
 
 }  // namespace culvert

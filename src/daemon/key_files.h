@@ -1,7 +1,6 @@
 // The private keys that the configuration file names.
 #pragma once
 
-#include <expected>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,10 +11,14 @@
 
 namespace culvert {
 
-// Has the signing process load them all: their public halves, or one line for each that is missing,
-// encrypted, broken, or of another certificate than the one beside it. Those that could be loaded
-// can sign afterwards.
-std::expected<std::vector<PublicKeyRef>, std::string> load_key_files(
-    Signer& signer, Provider& provider, std::span<const config::KeyFile> files);
+struct LoadedKeys {
+  std::vector<PublicKeyRef> keys;  // that can sign now
+  // One line for each that is missing, encrypted, broken, or of another certificate than the one
+  // beside it.
+  std::string wrong;
+};
+// Has the signing process load them, each once.
+LoadedKeys load_key_files(Signer& signer, Provider& provider,
+                          std::span<const config::KeyFile> files);
 
 }  // namespace culvert

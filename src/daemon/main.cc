@@ -96,8 +96,8 @@ int check(const Arguments& arguments, const config::Loaded& loaded, signer::Sock
   io::EventLoop loop;
   Signer signer(loop, std::move(socket));
   const auto provider = make_openssl_provider();
-  if (const auto keys = load_key_files(signer, *provider, loaded.keys); !keys) {
-    fmt::print(stderr, "{}\n", keys.error());
+  if (const auto keys = load_key_files(signer, *provider, loaded.keys); !keys.wrong.empty()) {
+    fmt::print(stderr, "{}\n", keys.wrong);
     return 1;
   }
   fmt::print("{}: {} connection{}, no mistakes\n", arguments.config, loaded.connections.size(),

@@ -49,6 +49,9 @@ class FakeBackend : public Backend {
   std::expected<pki::CertificateRef, std::string> parse_certificate(ByteView) override {
     return std::unexpected("no certificate");
   }
+  void load_certificate(LoadCertificate certificate) override {
+    certificates.push_back(std::move(certificate));
+  }
   std::expected<void, std::string> load_crl(ByteView) override { return {}; }
   std::expected<KeyId, std::string> load_key(ByteView file) override {
     if (file.empty()) return std::unexpected("is empty");
@@ -73,6 +76,7 @@ class FakeBackend : public Backend {
   std::expected<std::vector<std::string>, std::string> reload() override { return changes; }
 
   std::vector<Command> executed;
+  std::vector<LoadCertificate> certificates;
   std::vector<Done> held;
   bool hold_initiate = false;
   std::string explanation;  // of failures; empty: everything succeeds
