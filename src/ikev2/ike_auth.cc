@@ -88,6 +88,13 @@ void prove_ourselves(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchan
 
 // ---- responder ----
 
+// RFC 7296, 2.16: who leaves out AUTH wants EAP.
+AuthKind proof_in(const wire::Auth* auth) {
+  if (!auth) return AuthKind::eap;
+  if (auth->method == wire::AuthMethod::shared_key) return AuthKind::psk;
+  return auth->method == wire::AuthMethod::null ? AuthKind::null : AuthKind::pubkey;
+}
+
 // Finds who is calling; true with sa.connection, local_id and remote_id set.
 bool identify(Host& host, IkeSa& sa, const Inbound& in) {
   const auto* id_i = wire::find<wire::Identification>(in.payloads, PayloadType::id_i);
@@ -98,6 +105,7 @@ bool identify(Host& host, IkeSa& sa, const Inbound& in) {
   if (id_r) query.my_id = identity_of(*id_r);
   query.their_id = identity_of(*id_i);
   query.agreed = &sa.suite;
+  query.proof = proof_in(wire::find<wire::Auth>(in.payloads, PayloadType::auth));
   auto answer = host.connections().by_identity(query);
   if (!answer.connection) {
     refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,

@@ -237,6 +237,7 @@ void ConnectionTable::consider(const ByName& connections, const PeerQuery& query
   for (const auto& [name, connection] : connections) {
     const int theirs = match(connection->remote.id, query.their_id);
     const int mine = match_mine(connection->local.id, query);
+    if (query.proof && *query.proof != connection->remote.kind) continue;
     if (query.proven_by && !asks_the_same(*query.proven_by, *connection)) continue;
     if (query.groups && !is_for(*connection, *query.groups)) continue;
     const bool chosen = query.groups && !connection->remote.groups.empty();
@@ -244,6 +245,19 @@ void ConnectionTable::consider(const ByName& connections, const PeerQuery& query
     if (theirs == 0 || mine == 0 || (best.connection && fit <= best.fit)) continue;
     best = {connection, fit};
   }
+}
+
+ConnectionRef ConnectionTable::best_of(const std::vector<Candidate>& candidates,
+                                       const PeerQuery& query) {
+  BestPeer best;
+  const std::string key = index_key(query.their_id);
+  for (const auto& [group, specificity] : candidates)
+    if (const auto exact = group->by_remote_id.find(key); exact != group->by_remote_id.end())
+      consider(exact->second, query, specificity, best);
+  if (!best.connection)
+    for (const auto& [group, specificity] : candidates)
+      consider(group->by_pattern, query, specificity, best);
+  return best.connection;
 }
 
 ConnectionTable::PeerAnswer ConnectionTable::by_identity(const PeerQuery& query) const {
@@ -260,15 +274,13 @@ ConnectionTable::PeerAnswer ConnectionTable::by_identity(const PeerQuery& query)
     });
     if (found.empty()) return {nullptr, "no connection accepts the IKE proposal that was agreed"};
   }
-  BestPeer best;
-  const std::string key = index_key(query.their_id);
-  for (const auto& [group, specificity] : found)
-    if (const auto exact = group->by_remote_id.find(key); exact != group->by_remote_id.end())
-      consider(exact->second, query, specificity, best);
-  if (!best.connection)
-    for (const auto& [group, specificity] : found)
-      consider(group->by_pattern, query, specificity, best);
-  if (best.connection) return {best.connection, {}};
+  auto best = best_of(found, query);
+  if (!best && query.proof) {
+    PeerQuery with_another_proof = query;
+    with_another_proof.proof.reset();
+    best = best_of(found, with_another_proof);
+  }
+  if (best) return {std::move(best), {}};
   return {nullptr, explain(found, query)};
 }
 

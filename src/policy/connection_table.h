@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +40,8 @@ class ConnectionTable {
     Identity their_id;
     const Suite* agreed;  // of IKE_SA_INIT: the connection's proposals must accept it; may be null
     std::uint8_t version = 2;
+    // How the peer is about to prove itself: a connection that asks for this goes before others.
+    std::optional<AuthKind> proof = std::nullopt;
     // When the peer has proven itself: the groups that it belongs to, and the connection by which
     // it has. Only those that ask for the same proofs can take that one's place.
     const std::vector<std::string>* groups = nullptr;
@@ -50,7 +53,8 @@ class ConnectionTable {
     // was expected instead ("remote identity is 'moon', connections accept: sun.example.org").
     std::string explanation;
   };
-  // IKE_AUTH as responder: the best match by identities, exact before patterns.
+  // IKE_AUTH as responder: the best match by identities, exact before patterns. Without one that
+  // asks for the proof that is coming, it is one that will refuse it, and say so.
   PeerAnswer by_identity(const PeerQuery& query) const;
 
  private:
@@ -88,6 +92,7 @@ class ConnectionTable {
   static std::string explain(const std::vector<Candidate>& candidates, const PeerQuery& query);
   static void consider(const ByName& connections, const PeerQuery& query, int specificity,
                        BestPeer& best);
+  static ConnectionRef best_of(const std::vector<Candidate>& candidates, const PeerQuery& query);
 
   ByName by_name_;
   std::map<std::string, ByName> by_child_;

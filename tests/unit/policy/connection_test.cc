@@ -44,6 +44,7 @@ struct Spec {
   std::string remote = "%any", remote_id = "%any", local_id = "%any", local = "%any";
   std::string proposal = "aes128gcm16-prfsha256-x25519", child = "net";
   std::uint8_t version = 2;
+  AuthKind proof = AuthKind::psk;
 };
 ConnectionRef make(const Spec& spec) {
   ConnectionConfig config;
@@ -54,6 +55,7 @@ ConnectionRef make(const Spec& spec) {
   config.proposals = {parse_proposal(spec.proposal, wire::ProtocolId::ike).value()};
   config.local.id = id(spec.local_id);
   config.remote.id = id(spec.remote_id);
+  config.remote.kind = spec.proof;
   config.children = {{.name = spec.child}, {.name = spec.child}};
   return std::make_shared<const ConnectionConfig>(std::move(config));
 }
@@ -125,6 +127,22 @@ TEST(ConnectionTable, ExactIdentityBeforePatterns) {
   EXPECT_FALSE(table.by_identity(query).connection);
   query.version = 1;
   EXPECT_EQ(table.by_identity(query).connection->name, "v1");
+}
+
+TEST(ConnectionTable, TheProofDecidesBeforeTheIdentity) {
+  ConnectionTable table;
+  table.add(make({.name = "site", .remote_id = "a.example.org"}));
+  table.add(make({.name = "sites"}));
+  table.add(make({.name = "users", .proof = AuthKind::eap}));
+  ConnectionTable::PeerQuery query{kLocal, kRemote, {}, id("a.example.org"), nullptr};
+  query.proof = AuthKind::eap;
+  EXPECT_EQ(table.by_identity(query).connection->name, "users");
+  query.proof = AuthKind::psk;
+  EXPECT_EQ(table.by_identity(query).connection->name, "site");
+  query.their_id = id("b.example.org");
+  EXPECT_EQ(table.by_identity(query).connection->name, "sites");
+  query.proof = AuthKind::pubkey;  // nobody asks for it: the best of the others
+  EXPECT_EQ(table.by_identity(query).connection->name, "sites");
 }
 
 TEST(ConnectionTable, LocalIdentityDecidesToo) {
