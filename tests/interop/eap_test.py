@@ -62,6 +62,16 @@ class Eap(PairTest):
                 self.load(client, server_eap_id="eap_id = %any")
                 self.assert_tunnel(client)
 
+    def test_a_site_with_a_key_stands_beside_the_users(self):
+        self.load(self.pair.charon)
+        users = connection(self.pair.here, self.pair.there, f"auth = pubkey\nid = {SERVER}",
+                           "auth = eap-mschapv2\neap_id = %any").replace("site {", "users {")
+        site = connection(self.pair.here, self.pair.there, f"auth = psk\nid = {SERVER}",
+                          f"auth = psk\nid = {USER}")
+        self.pair.culvert.load_all(site + users + secret())
+        self.assert_tunnel(self.pair.charon)
+        self.assertIn("users[", self.pair.culvert.log_text())
+
     def test_a_wrong_password(self):
         for client in (self.pair.culvert, self.pair.charon):
             with self.subTest(client=client.name):
