@@ -168,7 +168,7 @@ class OpensslSession final : public Session {
     if (!octets.empty() &&
         BIO_write_ex(SSL_get_rbio(ssl_.get()), octets.data(), octets.size(), &written) != 1)
       return give_up(Failure::Kind::protocol);
-    if (!wanted_) advance();
+    if (!wanted_ && !undecided_) advance();
   }
 
   const SignatureRequest* wanted() const override { return wanted_ ? &*wanted_ : nullptr; }
@@ -178,6 +178,12 @@ class OpensslSession final : public Session {
     wanted_.reset();
     signature_ = std::move(signature);
     advance();
+  }
+
+  bool undecided() const override { return undecided_; }
+
+  void judge_again() override {
+    if (undecided_) advance();
   }
 
   Result<> write(ByteView data) override {
@@ -254,13 +260,16 @@ class OpensslSession final : public Session {
     read_all();
   }
 
-  // As far as it goes: result_ says how that is; false: it waits for a signature, or has failed.
+  // As far as it goes: result_ says how that is; false: it waits for a signature or a judgement, or
+  // has failed.
   bool shake_hands() {
     if (!fiber_) {
       result_ = SSL_do_handshake(ssl_.get());
       return true;
     }
     while (true) {
+      if (undecided_) judge_peer();
+      if (undecided_) return false;
       if (!fiber_->advance()) {
         give_up(Failure::Kind::signing_failed);
         return false;
@@ -268,11 +277,15 @@ class OpensslSession final : public Session {
       if (!fiber_->waits()) return true;
       ERR_clear_error();
       if (wanted_) return false;
-      judge_peer();
+      undecided_ = true;
     }
   }
 
-  void judge_peer() { refusal_ = settings_.verify(peer_chain_); }
+  void judge_peer() {
+    auto judgement = settings_.verify(peer_chain_);
+    undecided_ = !judgement.decided;
+    refusal_ = std::move(judgement.refusal);
+  }
 
   // The verifier may want more of a stack than a fiber has.
   void ask_verdict() {
@@ -347,6 +360,7 @@ class OpensslSession final : public Session {
   std::optional<openssl::Fiber> fiber_;
   std::optional<SignatureRequest> wanted_;
   Bytes signature_;
+  bool undecided_ = false;
   bool abandoned_ = false;
   int result_ = 0;  // of SSL_do_handshake()
   State state_ = State::handshaking;

@@ -54,8 +54,23 @@ struct Refusal {
   Alert alert = Alert::bad_certificate;
   std::string why;
 };
+// What the peer's chain is worth. Undecided: something has to be found out first, after which
+// Session::judge_again() asks once more; only sessions that ask for signatures can wait.
+struct Judgement {
+  Judgement(std::optional<Refusal> why) : refusal(std::move(why)) {}
+  Judgement(Refusal why) : refusal(std::move(why)) {}
+  Judgement(std::nullopt_t) {}
+  static Judgement undecided() {
+    Judgement judgement(Refusal{Alert::internal_error, "it has not been judged"});
+    judgement.decided = false;
+    return judgement;
+  }
+
+  std::optional<Refusal> refusal;
+  bool decided = true;
+};
 // Judges the peer's chain, leaf first, each certificate as DER.
-using Verifier = std::function<std::optional<Refusal>(std::span<const Bytes> chain)>;
+using Verifier = std::function<Judgement(std::span<const Bytes> chain)>;
 
 // Who we are: may be empty for a client without a certificate.
 struct Credential {
@@ -115,12 +130,15 @@ class Session {
   virtual ~Session() = default;
 
   // Takes records as they come, split anywhere; what to answer is in output(), unless a signature
-  // is wanted().
+  // is wanted() or the peer's chain undecided().
   virtual void feed(ByteView octets) = 0;
   // What our key has to sign before the handshake can go on; nullptr: nothing. It goes on with
   // signature_made(); an empty signature says that there is none.
   virtual const SignatureRequest* wanted() const = 0;
   virtual void signature_made(Bytes signature) = 0;
+  // The verifier has to know more before the handshake can go on, with judge_again().
+  virtual bool undecided() const = 0;
+  virtual void judge_again() = 0;
   // Protects application data; only when established.
   virtual Result<> write(ByteView data) = 0;
   // Says close_notify; only when established.

@@ -51,7 +51,7 @@ struct Turn {
     go_on,      // send `data` and expect more
     succeeded,  // server: the peer is who it says. Peer: this side is content, and takes a Success
     failed,
-    waits,    // for a signature of ours, see Method::wanted()
+    waits,    // for others, see Method::wanted() and undecided()
     discard,  // the packet has no place here and changes nothing
   };
   Next next = Next::discard;
@@ -99,6 +99,9 @@ class Method {
     static_cast<void>(signature);
     return Turn::fail(Failure::internal);
   }
+  // While it waits: whoever judges the peer's certificate has to know more; and what comes of that.
+  virtual bool undecided() const { return false; }
+  virtual Turn judge_again() { return Turn::fail(Failure::internal); }
 
   // Server: why it is going to fail as soon as the peer has read what was sent last.
   virtual const Refusal* refusing() const { return nullptr; }

@@ -11,7 +11,7 @@ std::optional<Type> Peer::method() const {
 }
 
 Step Peer::receive(ByteView octets) {
-  if (state_ == State::done || wanted()) return discard();
+  if (state_ == State::done || waits()) return discard();
   if (++rounds_ > options_.max_rounds) return refuse({Failure::too_many_rounds, {}});
   const auto packet = decode(octets);
   if (!packet || packet->code == Code::response) return discard();
@@ -56,6 +56,10 @@ Step Peer::run(const Packet& packet) { return take(packet, method_->receive(pack
 
 Step Peer::signature_made(Bytes signature) {
   return wanted() ? take(awaited_, method_->signature_made(std::move(signature))) : discard();
+}
+
+Step Peer::judge_again() {
+  return method_ && method_->undecided() ? take(awaited_, method_->judge_again()) : discard();
 }
 
 Step Peer::take(const Packet& packet, Turn turn) {

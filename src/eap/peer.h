@@ -25,6 +25,7 @@ class Peer {
   // As Server's.
   const SignatureRequest* wanted() const { return method_ ? method_->wanted() : nullptr; }
   Step signature_made(Bytes signature);
+  Step judge_again();
 
   std::optional<Type> method() const;
   // In a tunnel, where no Success and no Failure come: the method has ended well; why it has not.
@@ -34,6 +35,7 @@ class Peer {
   ByteView msk() const { return method_ ? method_->msk() : ByteView{}; }
 
  private:
+  bool waits() const { return wanted() || (method_ && method_->undecided()); }
   enum class State : std::uint8_t { expecting, content, refusing, done };
 
   Step receive_request(const Packet& packet);

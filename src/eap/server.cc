@@ -40,7 +40,7 @@ Step Server::begin() {
 }
 
 Step Server::receive(ByteView octets) {
-  if (state_ == State::idle || state_ == State::done || wanted()) return discard();
+  if (state_ == State::idle || state_ == State::done || waits()) return discard();
   if (++rounds_ > options_.max_rounds) return refuse({Failure::too_many_rounds, {}});
   const auto packet = decode(octets);
   if (!packet || packet->code != Code::response || packet->identifier != identifier_)
@@ -56,6 +56,10 @@ Step Server::receive(ByteView octets) {
 
 Step Server::signature_made(Bytes signature) {
   return wanted() ? take(method_->signature_made(std::move(signature))) : discard();
+}
+
+Step Server::judge_again() {
+  return method_ && method_->undecided() ? take(method_->judge_again()) : discard();
 }
 
 Step Server::receive_identity(const Packet& packet) {

@@ -22,7 +22,7 @@ struct Step {
                 // has to answer in any case
     succeeded,  // server: send `packet`, the Success. Peer: nothing to send
     failed,     // server: send `packet`, the Failure. Peer: nothing to send
-    waits,      // for a signature, see wanted()
+    waits,      // for others, see wanted() and judge_again()
   };
   Kind kind = Kind::discard;
   Bytes packet;
@@ -47,6 +47,9 @@ class Server {
   // an empty signature says that there is none.
   const SignatureRequest* wanted() const { return method_ ? method_->wanted() : nullptr; }
   Step signature_made(Bytes signature);
+  // Of a step that waits without: the method's verifier of certificates has to know more. When it
+  // does, the conversation goes on with judge_again().
+  Step judge_again();
 
   // Why it is going to fail, where the peer has only heard so inside of the method.
   const Refusal* refusing() const { return method_ ? method_->refusing() : nullptr; }
@@ -63,6 +66,7 @@ class Server {
   ByteView msk() const { return method_ ? method_->msk() : ByteView{}; }
 
  private:
+  bool waits() const { return wanted() || (method_ && method_->undecided()); }
   enum class State : std::uint8_t { idle, identity, proposed, method, done };
 
   Step receive_identity(const Packet& packet);

@@ -119,7 +119,14 @@ Turn TlsMethod::signature_made(Bytes signature) {
   return go_on();
 }
 
-Turn TlsMethod::go_on() { return session_->wanted() ? Turn::wait() : settle(judge()); }
+Turn TlsMethod::judge_again() {
+  session_->judge_again();
+  return go_on();
+}
+
+Turn TlsMethod::go_on() {
+  return session_->wanted() || session_->undecided() ? Turn::wait() : settle(judge());
+}
 
 Turn TlsMethod::settle(Verdict verdict) {
   if (verdict.next == Turn::Next::succeeded && !derive_keys())

@@ -30,6 +30,8 @@ class TlsMethod : public Method {
   Turn receive(const Packet& packet) final;
   const SignatureRequest* wanted() const final { return session_ ? session_->wanted() : nullptr; }
   Turn signature_made(Bytes signature) final;
+  bool undecided() const final { return session_ && session_->undecided(); }
+  Turn judge_again() final;
   const Refusal* refusing() const override {
     return verdict_ && verdict_->next == Turn::Next::failed ? &verdict_->refusal : nullptr;
   }

@@ -8,6 +8,7 @@
 #include "ikev2/eap_relay.h"
 #include "ikev2/establishment.h"
 #include "ikev2/groups.h"
+#include "ikev2/peer_certificate.h"
 #include "ikev2/refusal.h"
 
 namespace culvert::ikev2 {
@@ -17,11 +18,17 @@ using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
 
-// What is to be signed goes to whoever has the key; the SA moves to EapPending.
-void ask_signature(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange) {
+JobId ask_signature(Host& host, const IkeSa& sa, const AuthExchange& exchange) {
   const SignatureRequest& wanted =
-      *(exchange->eap_server ? exchange->eap_server->wanted() : exchange->eap_peer->wanted());
-  const JobId job = host.make_signature(sa, exchange->eap_key, wanted.scheme, wanted.octets);
+      *(exchange.eap_server ? exchange.eap_server->wanted() : exchange.eap_peer->wanted());
+  return host.make_signature(sa, exchange.eap_key, wanted.scheme, wanted.octets);
+}
+
+// Others have what the TLS handshake stands still for; the SA moves to EapPending.
+void ask_others(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange) {
+  const JobId job = exchange->wanted.empty()
+                        ? ask_signature(host, sa, *exchange)
+                        : host.fetch_evidence(sa, std::exchange(exchange->wanted, {}));
   sa.state = EapPending{std::move(exchange), job};
 }
 
@@ -64,7 +71,7 @@ void take_step(Host& host, IkeSa& sa, AuthExchange& exchange, eap::Step&& step) 
     case eap::Step::Kind::succeeded:
       return finish_eap(host, sa, exchange, std::move(step.packet));
     case eap::Step::Kind::waits:
-      return ask_signature(host, sa, std::move(sa.in<EapAsked>()->exchange));
+      return ask_others(host, sa, std::move(sa.in<EapAsked>()->exchange));
     case eap::Step::Kind::failed:
       emit(host, sa, trace::EapFailed{explain(server, *step.refusal)});
       send_to_peer(host, sa, exchange, std::move(step.packet));
@@ -126,7 +133,7 @@ void take_step(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, ea
     case eap::Step::Kind::succeeded:
       return send_own_auth(host, sa, std::move(exchange), now);
     case eap::Step::Kind::waits:
-      return ask_signature(host, sa, std::move(exchange));
+      return ask_others(host, sa, std::move(exchange));
     case eap::Step::Kind::discard:
       step.refusal = {eap::Failure::protocol_error, {}};
       [[fallthrough]];
@@ -192,6 +199,20 @@ void eap_signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, 
   take_step(host, sa, asked, asked.eap_server->signature_made(std::move(made.signature)));
 }
 
+void eap_evidence_fetched(Host& host, IkeSa& sa, JobId job, FetchedEvidence&& fetched,
+                          TimePoint now) {
+  if (sa.in<EapPending>()->job != job) return;
+  auto exchange = std::move(sa.in<EapPending>()->exchange);
+  AuthExchange& asked = *exchange;
+  asked.evidence.take(host.provider(), std::move(fetched), host.date(now));
+  eap::Step step =
+      asked.eap_server ? asked.eap_server->judge_again() : asked.eap_peer->judge_again();
+  if (asked.wanted.empty()) tell_of_complaints(host, sa, asked);
+  if (!asked.eap_server) return take_step(host, sa, std::move(exchange), std::move(step), now);
+  sa.state = EapAsked{std::move(exchange)};
+  take_step(host, sa, asked, std::move(step));
+}
+
 void ask_by_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, Payloads&& proof) {
   eap::Step step = exchange->eap_server->begin();
   if (step.kind != eap::Step::Kind::send)
@@ -244,7 +265,8 @@ bool wants_eap(const IkeSa& sa, std::span<const wire::Payload> payloads) {
 }
 
 void begin_eap(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
-  exchange->peer.reset();  // until its last AUTH has shown that it is the one EAP has spoken with
+  exchange->evidence = {};  // was about IKE's certificate
+  exchange->peer.reset();   // until its last AUTH has shown that it is the one EAP has spoken with
   eap::Peer::Options options;
   options.identity = sa.eap_user;
   auto offers = eap_client_offers(host, sa, *exchange, in.now);

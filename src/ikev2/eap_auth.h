@@ -38,6 +38,8 @@ void handle_eap_abort(Host& host, IkeSa& sa, const Inbound& in);
 
 // What a method's TLS handshake has waited for.
 void eap_signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, TimePoint now);
+void eap_evidence_fetched(Host& host, IkeSa& sa, JobId job, FetchedEvidence&& fetched,
+                          TimePoint now);
 
 // ---- initiator ----
 

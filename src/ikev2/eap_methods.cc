@@ -84,7 +84,8 @@ struct ServerSide {
     if (type == eap::kTls)
       return eap::Offer{type, [self = *this, end](const std::string& user) {
                           eap::TlsEnd whole = end;
-                          whole.verify = trust_user(self.host, self.sa, user, self.now);
+                          whole.verify =
+                              trust_user(self.host, self.sa, self.exchange, user, self.now);
                           return eap::make_tls_server(std::move(whole));
                         }};
     if (type == eap::kTtls)
@@ -142,7 +143,8 @@ struct ClientSide {
     auto context = host.credentials().tls_contexts().get({}, {});
     if (!context)
       return std::unexpected(trace::InternalError{"tls::Context", context.error().reason});
-    const eap::TlsEnd end{.context = std::move(*context), .verify = trust_server(host, sa, now)};
+    const eap::TlsEnd end{.context = std::move(*context),
+                          .verify = trust_server(host, sa, exchange, now)};
     if (type == eap::kPeap)
       return eap::Offer{type, [self = *this, end](const std::string&) {
                           return eap::make_peap_peer(end, {self.sa.eap_user, self.inner()});
@@ -159,7 +161,8 @@ struct ClientSide {
   OneOffer tls() const {
     auto context = own_tls_context(host, sa, exchange);
     if (!context) return std::unexpected(std::move(context.error()));
-    const eap::TlsEnd end{.context = std::move(*context), .verify = trust_server(host, sa, now)};
+    const eap::TlsEnd end{.context = std::move(*context),
+                          .verify = trust_server(host, sa, exchange, now)};
     return eap::Offer{eap::kTls, [end](const std::string&) { return eap::make_tls_peer(end); }};
   }
 };

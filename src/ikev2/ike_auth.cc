@@ -9,6 +9,7 @@
 #include "ikev2/establishment.h"
 #include "ikev2/groups.h"
 #include "ikev2/mobike.h"
+#include "ikev2/peer_certificate.h"
 #include "ikev2/signature_auth.h"
 #include "ikev2/tasks.h"
 
@@ -172,13 +173,6 @@ void await_evidence(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchang
   sa.state = EvidencePending{std::move(exchange), std::move(message), job};
 }
 
-// For the operator, even where the connection does not mind.
-void tell_of_complaints(Host& host, IkeSa& sa, const AuthExchange& exchange) {
-  if (!exchange.evidence.complaints().empty())
-    emit(host, sa,
-         trace::RevocationNotTold{to_string(sa.remote_id), exchange.evidence.complaints()});
-}
-
 void answer_peer(Host& host, IkeSa& sa, std::unique_ptr<AuthExchange> exchange, const Inbound& in) {
   if (auto examined = examine(host, sa, *exchange, in); !examined)
     return refuse_peer(host, sa, in.header.message_id, NotifyType::authentication_failed,
@@ -234,6 +228,7 @@ void signature_made(Host& host, IkeSa& sa, JobId job, MadeSignature&& made, Time
 }
 
 void evidence_fetched(Host& host, IkeSa& sa, JobId job, FetchedEvidence&& fetched, TimePoint now) {
+  if (sa.in<EapPending>()) return eap_evidence_fetched(host, sa, job, std::move(fetched), now);
   auto* pending = sa.in<EvidencePending>();
   if (!pending || pending->job != job) return;
   auto exchange = std::move(pending->exchange);

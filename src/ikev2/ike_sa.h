@@ -308,7 +308,8 @@ struct EvidencePending {
   std::unique_ptr<HeldMessage> message;
   JobId job;
 };
-// The next EAP packet is being made elsewhere: by an AAA server, or with a signature of ours.
+// The next EAP packet is being made elsewhere, by an AAA server, or has to wait for a signature of
+// ours or for news of the peer's certificate.
 struct EapPending {
   std::unique_ptr<AuthExchange> exchange;
   JobId job;

@@ -81,6 +81,12 @@ std::optional<CertificateObjection> objection_to_certificate(
       std::nullopt};
 }
 
+void tell_of_complaints(Host& host, IkeSa& sa, const AuthExchange& exchange) {
+  if (!exchange.evidence.complaints().empty())
+    emit(host, sa,
+         trace::RevocationNotTold{to_string(sa.remote_id), exchange.evidence.complaints()});
+}
+
 std::optional<trace::Body> objection_to_identity(const Identity& claimed,
                                                  const pki::Certificate& certificate) {
   if (pki::certifies(certificate, claimed)) return std::nullopt;

@@ -21,6 +21,8 @@ std::optional<CertificateObjection> objection_to_certificate(
     Host& host, const AuthConfig& wanted, const Identity& peer,
     const pki::CertificateRef& certificate, std::span<const pki::CertificateRef> received,
     pki::PathPurpose purpose, TimePoint now, AuthExchange* exchange = nullptr);
+// For the operator, even where the connection does not mind.
+void tell_of_complaints(Host& host, IkeSa& sa, const AuthExchange& exchange);
 // The claimed identity does not stand in it.
 std::optional<trace::Body> objection_to_identity(const Identity& claimed,
                                                  const pki::Certificate& certificate);

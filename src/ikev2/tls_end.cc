@@ -54,11 +54,14 @@ Received read_chain(Host& host, std::span<const Bytes> chain) {
   return received;
 }
 
-std::optional<tls::Refusal> objection_to_chain(Host& host, const AuthConfig& wanted,
-                                               const Identity& peer, const Received& received,
-                                               pki::PathPurpose purpose, TimePoint now) {
-  auto objection =
-      objection_to_certificate(host, wanted, peer, received.front(), received, purpose, now);
+// A refusal, or that it has to wait for what exchange.wanted names; nothing: it is trusted.
+std::optional<tls::Judgement> objection_to_chain(Host& host, AuthExchange& exchange,
+                                                 const AuthConfig& wanted, const Identity& peer,
+                                                 const Received& received, pki::PathPurpose purpose,
+                                                 TimePoint now) {
+  auto objection = objection_to_certificate(host, wanted, peer, received.front(), received, purpose,
+                                            now, &exchange);
+  if (!exchange.wanted.empty()) return tls::Judgement::undecided();
   if (!objection) return std::nullopt;
   return tls::Refusal{alert_of(objection->problem), words_of(std::move(objection->why))};
 }
@@ -90,16 +93,17 @@ std::expected<std::shared_ptr<const tls::Context>, trace::Body> own_tls_context(
   return std::move(*context);
 }
 
-tls::Verifier trust_user(Host& host, const IkeSa& sa, std::string user, TimePoint now) {
+tls::Verifier trust_user(Host& host, const IkeSa& sa, AuthExchange& exchange, std::string user,
+                         TimePoint now) {
   const bool asked = sa.connection->remote.eap_id.has_value();
   Identity identity = asked ? identity_in(user) : sa.remote_id;
-  return [&host, connection = sa.connection, identity = std::move(identity), user = std::move(user),
-          now](std::span<const Bytes> chain) -> std::optional<tls::Refusal> {
+  return [&host, &exchange, connection = sa.connection, identity = std::move(identity),
+          user = std::move(user), now](std::span<const Bytes> chain) -> tls::Judgement {
     const Received received = read_chain(host, chain);
     if (received.empty()) return unreadable();
-    if (auto refusal = objection_to_chain(host, connection->remote, identity, received,
-                                          pki::PathPurpose::tls_client, now))
-      return refusal;
+    if (auto objection = objection_to_chain(host, exchange, connection->remote, identity, received,
+                                            pki::PathPurpose::tls_client, now))
+      return *objection;
     if (auto why = objection_to_identity(identity, *received.front()))
       return tls::Refusal{Alert::access_denied, words_of(std::move(*why))};
     // Users need not be known here by name; one who is may be shut out.
@@ -110,18 +114,18 @@ tls::Verifier trust_user(Host& host, const IkeSa& sa, std::string user, TimePoin
   };
 }
 
-tls::Verifier trust_server(Host& host, const IkeSa& sa, TimePoint now) {
-  return [&host, connection = sa.connection, responder = sa.remote_id,
-          now](std::span<const Bytes> chain) -> std::optional<tls::Refusal> {
+tls::Verifier trust_server(Host& host, const IkeSa& sa, AuthExchange& exchange, TimePoint now) {
+  return [&host, &exchange, connection = sa.connection, responder = sa.remote_id,
+          now](std::span<const Bytes> chain) -> tls::Judgement {
     const Received received = read_chain(host, chain);
     if (received.empty()) return unreadable();
     AuthConfig wanted = connection->remote;
     wanted.certs.clear();  // they are the responder's in IKE
     const auto& aaa_id = connection->local.aaa_id;
     const Identity& server = aaa_id ? *aaa_id : responder;
-    if (auto refusal =
-            objection_to_chain(host, wanted, server, received, pki::PathPurpose::tls_server, now))
-      return refusal;
+    if (auto objection = objection_to_chain(host, exchange, wanted, server, received,
+                                            pki::PathPurpose::tls_server, now))
+      return *objection;
     if (aaa_id && is_pattern(*aaa_id) && pki::match_certificate(*aaa_id, *received.front()) > 0)
       return std::nullopt;
     if (auto why = objection_to_identity(server, *received.front()))

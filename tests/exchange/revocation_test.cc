@@ -19,6 +19,10 @@ class RevocationTest : public ::testing::Test {
     caller.local.certs = {moon.data()};
     careful.local.certs = {sun.data()};
     careful.remote.revocation = revocation;
+    if (by_eap_tls) {
+      caller.local.kind = careful.remote.kind = AuthKind::eap;
+      caller.local.eap_methods = careful.remote.eap_methods = {"tls"};
+    }
     world.pair.a.load(caller, world.pair.now);
     world.pair.b.load(careful, world.pair.now);
   }
@@ -82,6 +86,7 @@ class RevocationTest : public ::testing::Test {
   Certified ca = world.issue("Test CA", nullptr);
   Certified moon = world.issue("moon.example", &ca), sun = world.issue("sun.example", &ca);
   JobId job;
+  bool by_eap_tls = false;
 };
 
 TEST_F(RevocationTest, ACrlThatDoesNotNameThePeerLetsItIn) {
@@ -210,6 +215,93 @@ TEST_F(RevocationTest, StrangersAndStaleNewsDoNotCount) {
 }
 
 TEST_F(RevocationTest, AnAnswerThatComesTooLateIsNothing) {
+  enroll({{kCrl}, {}}, Revocation::strict);
+  run();
+  asked();
+  world.pair.pass(60s);
+  EXPECT_EQ(world.pair.b.shard->statistics().ike_sas, 0u);
+  answer(crl(ca, {}));
+  EXPECT_FALSE(world.is_up());
+}
+
+// ---- in the TLS handshake of an EAP method ----
+
+class RevocationInTlsTest : public RevocationTest {
+ protected:
+  RevocationInTlsTest() { by_eap_tls = true; }
+};
+
+TEST_F(RevocationInTlsTest, ACrlThatDoesNotNameTheUserLetsItIn) {
+  enroll({{kCrl}, {}}, Revocation::strict);
+  run();
+  EXPECT_FALSE(world.is_up());
+  EXPECT_EQ(asked().urls, std::vector<std::string>{kCrl});
+  answer(crl(ca, {}));
+  EXPECT_TRUE(world.is_up());
+}
+
+TEST_F(RevocationInTlsTest, OcspIsFollowedByTheCrl) {
+  enroll({{kCrl}, {kOcsp}}, Revocation::strict);
+  run();
+  EXPECT_EQ(asked().kind, FetchRequest::Kind::ocsp);
+  answer({}, "the server does not answer");
+  EXPECT_EQ(asked().kind, FetchRequest::Kind::crl);
+  answer(crl(ca, {}));
+  EXPECT_TRUE(world.is_up());
+  EXPECT_EQ(Enrolled::count(world.pair.b, "revocation_not_told"), 1u);
+}
+
+TEST_F(RevocationInTlsTest, ARevokedUserIsToldSoInTls) {
+  enroll({{kCrl}, {}}, Revocation::relaxed);
+  run();
+  asked();
+  answer(crl_with_moon());
+  EXPECT_FALSE(world.is_up());
+  EXPECT_EQ(Enrolled::count(world.pair.b, "eap_succeeded"), 0u);
+  const auto* refused = world.pair.b.event<trace::EapFailed>();
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->explanation.find("was revoked on 2026-11-15"), std::string::npos)
+      << refused->explanation;
+  const auto* told = world.pair.a.event<trace::EapFailed>();
+  ASSERT_TRUE(told);
+  EXPECT_NE(told->explanation.find("revoked"), std::string::npos) << told->explanation;
+  EXPECT_EQ(world.pair.a.shard->statistics().ike_sas, 0u);
+  EXPECT_EQ(world.pair.b.shard->statistics().ike_sas, 0u);
+}
+
+// RFC 5998: the server shows itself in TLS alone.
+TEST_F(RevocationInTlsTest, TheClientAsksAboutTheServer) {
+  for (const bool revoked : {true, false}) {
+    sun = world.issue("sun.example", &ca, std::chrono::days(1), {{kCrl}, {}});
+    enroll({}, Revocation::relaxed);
+    ConnectionConfig caller = world.connection(true), server = world.connection(false);
+    for (ConnectionConfig* config : {&caller, &server})
+      config->local.kind = config->remote.kind = AuthKind::eap;
+    caller.local.certs = {moon.data()};
+    server.local.certs = {sun.data()};
+    caller.local.eap_methods = server.remote.eap_methods = {"tls"};
+    world.pair.a.load(caller, world.pair.now);
+    world.pair.b.load(server, world.pair.now);
+    run();
+    ASSERT_EQ(world.pair.a.to_fetch.size(), 1u);
+    std::vector<pki::RevokedEntry> entries;
+    if (revoked) entries.push_back({to_bytes(sun.certificate->serial), {kToday, {}}});
+    FetchedEvidence fetched;
+    fetched.answers.push_back({crl(ca, entries), kCrl, {}});
+    const JobId asked = std::exchange(world.pair.a.to_fetch, {})[0].job;
+    world.pair.a.shard->complete(asked, std::move(fetched), world.pair.now);
+    world.pair.run();
+    world.sign();
+    world.pair.pass(1s);
+    EXPECT_EQ(world.is_up(), !revoked);
+    EXPECT_EQ(world.pair.a.shard->statistics().ike_sas, revoked ? 0u : 1u);
+    // The CRL is known now, for as long as it is valid.
+    ca = world.issue("Next CA", nullptr);
+    moon = world.issue("moon.example", &ca);
+  }
+}
+
+TEST_F(RevocationInTlsTest, NewsThatComeTooLateAreNothing) {
   enroll({{kCrl}, {}}, Revocation::strict);
   run();
   asked();
