@@ -74,6 +74,7 @@ class Daemon(Process):
 class Pluto(Daemon):
     """libreswan's IKE daemon, commanded with whack."""
 
+    notices_silence = True
     esp = "aes128gcm16"
 
     def __init__(self, namespace, here, there):
@@ -156,6 +157,9 @@ conn net
 class Iked(Daemon):
     """OpenIKED. It has no command to initiate or to rekey: the configuration says both."""
 
+    # Without the kernel's word of when an SA was used last, it checks a peer after five minutes.
+    notices_silence = False
+
     # On Linux it has no AEADs in ESP, and SHA-256 only with PF_KEY's old length of 96 bits.
     esp = "aes128-sha512"
 
@@ -175,6 +179,7 @@ class Iked(Daemon):
     def _write_config(self):
         self.write("iked.conf", f"""
 set dpd_check_interval 2
+set enforcesingleikesa
 ikev2 "net" {"active" if self.active else "passive"} esp \\
   from {self.here.net} to {self.there.net} \\
   local {self.here.address} peer {self.there.address} \\
